@@ -1,0 +1,1 @@
+"""Training on episode logs: data sets, losses and the trainers that read like their papers."""

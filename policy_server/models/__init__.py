@@ -1,0 +1,1 @@
+"""Policies that Stage brings along; `policy_server.loading` finds them by name."""

@@ -1,0 +1,105 @@
+"""`stage collect`: demonstrations recorded through the same nodes a policy uses, failures included where asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from stage_core.errors import ConfigurationError, StageError
+
+from stage_bringup.cli import names, output
+from stage_bringup.cli.options import FigureOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(FigureOptions):
+    """Record demonstrations in ManiSkill through the nodes: what was meant is the label, what was done holds the noise."""
+
+    source: Literal["scripted"] = "scripted"
+    """Who demonstrates."""
+    tasks: tuple[str, ...] = ("PushCube",)
+    """One or more tasks."""
+    episodes: int = 100
+    """Episodes per task."""
+    output: Path = Path("episodes/demonstrations")
+    """Directory of the episode logs."""
+    seed: int = 0
+    """Seed of the first episode; keep below 50000, where evaluation begins."""
+    noise: float = 0.3
+    """Noise added to what the demonstrator means, as a share of the largest action, [0, 1]."""
+    failures: tuple[str, ...] = ()
+    """Failures to induce, for example: miss drop push_past."""
+    failure_share: float = 0.4
+    """Share of the episodes with an induced failure, where failures are named."""
+    state_only: bool = False
+    """Record no images: faster, for work on labels and rewards."""
+
+
+def run(options: Options) -> int:
+    """Collect. Returns 0 when every episode ran to its end."""
+    if options.episodes < 1:
+        raise ConfigurationError(f"--episodes is {options.episodes}; expected at least 1.")
+    if options.seed < 0 or options.seed + options.episodes > 50_000:
+        last = options.seed + options.episodes - 1
+        raise ConfigurationError(
+            f"--seed is {options.seed} and the last seed {last}; expected 0 to 49999. From 50000 on seeds judge policies."
+        )
+    if not 0.0 <= options.noise <= 1.0:
+        raise ConfigurationError(f"--noise is {options.noise}; expected 0 to 1, a share of the largest action.")
+    tasks = [names.resolve_task(task, "--tasks") for task in options.tasks]
+    cycle = failure_cycle(options.failures, options.failure_share)
+    output.check_writable(options.json, "--json")
+    output.check_writable(options.output, "--output", directory=True)
+
+    from stage_bringup.report.summary import machine_facts, summarise
+    from stage_bringup.session import SessionRequest, run_session
+
+    rows = []
+    for task in tasks:
+        result = run_session(
+            SessionRequest(
+                workcell="maniskill_state" if options.state_only else "maniskill",
+                task=task,
+                episodes=options.episodes,
+                seed=options.seed,
+                source="script",
+                policy="",
+                lockstep=True,
+                episode_root=options.output,
+                demonstrator_noise=options.noise,
+                demonstrator_failures=cycle,
+                quiet=True,
+                on_line=lambda line: print(line, flush=True),
+            )
+        )
+        steps = sum(episode.steps for episode in result.episodes)
+        rows.append(summarise(task, result.episodes) | {"steps": steps, "wall_seconds": result.wall_seconds})
+    cells = [(row["task"], row["episodes"], row["successes"], row["steps"], round(row["wall_seconds"])) for row in rows]
+    print(output.table(("task", "episodes", "successes", "steps", "wall s"), cells))
+    print(f"episodes in {options.output}; next: stage train bc --data {options.output}")
+    output.write_json(options.json, {"seed": options.seed, "noise": options.noise, "results": rows, "machine": machine_facts()})
+    errors = [error for row in rows for error in row["errors"]]
+    if errors:
+        raise StageError(f"{len(errors)} episodes did not run to their end: {errors[0]}")
+    return 0
+
+
+def failure_cycle(failures: tuple[str, ...], share: float) -> tuple[str, ...]:
+    """Return which failure each of 20 consecutive episodes gets ("" for none), failures spread evenly.
+
+    Raises:
+        ConfigurationError: If the share is outside [0, 1].
+    """
+    if not 0.0 <= share <= 1.0:
+        raise ConfigurationError(f"--failure-share is {share}; expected 0 to 1.")
+    if not failures:
+        return ("",)
+    count = round(20 * share)
+    cycle, taken = [], 0
+    for index in range(20):
+        # As in drawing a line on pixels: a failure wherever the running total passes a whole number.
+        due = (index + 1) * count // 20 > index * count // 20
+        cycle.append(failures[taken % len(failures)] if due else "")
+        taken += due
+    return tuple(cycle)

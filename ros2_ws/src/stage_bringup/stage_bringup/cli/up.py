@@ -1,0 +1,82 @@
+"""`stage up`: the graph of a workcell without the ros2 command, supervised, until Ctrl-C."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from stage_core.errors import ConfigurationError
+
+from stage_bringup.cli import names, output
+from stage_bringup.cli.options import CommonOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(CommonOptions):
+    """Start arm, cameras, policy, stage monitor and recorder for a workcell; Ctrl-C ends them all cleanly with exit code 0."""
+
+    workcell: tyro.conf.Positional[str]
+    """fake, maniskill, franka, xarm, or a workcell file."""
+    task: str = "PushCube"
+    """A bundled task or a task file."""
+    source: Literal["policy", "script", "none"] = "policy"
+    """Who may act: the policy, the scripted demonstrator (simulation only), or nobody yet."""
+    policy: str = ""
+    """A bundled policy, a checkpoint folder or host:port of a running server; empty takes the workcell's default."""
+    instruction: str = ""
+    """What the policy is told; empty takes the task's own words."""
+    episodes: int | None = None
+    """Run this many episodes, 0 until Ctrl-C; left out, nothing acts until the policy/run service is called."""
+    seed: int = 0
+    """Seed of the first episode."""
+    lockstep: bool | None = None
+    """True: every node answers every step. Left out: as the workcell file says."""
+    namespace: str = ""
+    """ROS namespace of the whole robot."""
+    episode_root: Path = Path("episodes")
+    """Directory of the episode logs."""
+    no_record: bool = False
+    """Start no recorder."""
+    params_file: str = ""
+    """ROS parameter file that overrides what the graph sets."""
+    discovery: str = "localhost"
+    """localhost, or subnet to be seen by other machines."""
+    log_level: Literal["debug", "info", "warn", "error"] = "info"
+    """Of every node."""
+
+
+def run(options: Options) -> int:
+    """Start the graph and wait. Returns 0 after Ctrl-C; raises StageError naming the process that died."""
+    workcell = names.resolve_workcell(options.workcell)
+    task = names.resolve_task(options.task)
+    policy = ""
+    if options.source == "policy":
+        policy = names.resolve_policy(options.policy or names.default_policy(task, workcell.stem))
+    if options.params_file and not Path(options.params_file).is_file():
+        raise ConfigurationError(
+            f"--params-file is {options.params_file}, which does not exist; expected a ROS parameter file. Check the path."
+        )
+    output.check_writable(options.episode_root, "--episode-root", directory=True)
+    from stage_bringup.graph import GraphRequest
+    from stage_bringup.supervisor import run_graph
+
+    served = names.is_address(policy)
+    request = GraphRequest(
+        workcell=str(workcell),
+        task=task,
+        source=options.source,
+        policy="" if served else policy,
+        policy_host=policy if served else "",
+        instruction=options.instruction,
+        episodes=options.episodes,
+        seed=options.seed,
+        record=not options.no_record,
+        episode_root=options.episode_root,
+        lockstep=options.lockstep,
+        namespace=options.namespace,
+        log_level=options.log_level,
+        params_file=options.params_file,
+    )
+    return run_graph(request, discovery=options.discovery)

@@ -1,0 +1,269 @@
+"""Which nodes run with which parameters: the one source that `ros2 launch` and `stage up` both read (DESIGN 2, 8).
+
+Start at `describe_graph`. Nothing is started here and no ROS is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from robot_drivers.workcell import WorkcellConfig, load_workcell_config
+from stage_bringup.configuration_files import configuration_root, find_configuration, find_task
+from stage_bringup.policies import served_policy
+from stage_core.errors import ConfigurationError
+from stage_core.task import TaskConfig, load_task
+
+DEMONSTRATOR = "sim_bridge.demonstrations:ScriptedDemonstrator"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphRequest:
+    """What to bring up.
+
+    Attributes:
+        workcell: A bundled name (`fake`, `maniskill`) or a workcell file.
+        task: A task's name or file.
+        source: Who may act: `policy`, `script` (a scripted demonstrator) or `none`.
+        policy: For source `policy`: what to serve beside the graph; empty where `policy_host` names a server that runs already.
+        policy_host: `host:port` of a server that runs already.
+        policy_port: Port for the server that the graph starts.
+        instruction: What the policy is told; empty: the task's first instruction.
+        episodes: Episodes that the runner runs; None: no runner, 0: until Ctrl-C.
+        seed: Seed of the first episode.
+        record: Bring up a recorder.
+        episode_root: Where episodes are saved.
+        lockstep: None keeps the workcell file's.
+        image_ablation: `none` or `black`.
+        demonstrator_noise: Action noise of the scripted demonstrator.
+        demonstrator_failures: Induced failures, cycled over the episodes; an empty text is none.
+        horizon_steps: None: the task's time-out.
+        results_path: Where the runner writes its results.
+        namespace: ROS namespace of the whole robot.
+        log_level: Of every node.
+        params_file: ROS parameter file that overrides what is set here.
+        quiet: Print no stages.
+        settings: What else belongs into episode.json.
+    """
+
+    workcell: str
+    task: str
+    source: str = "policy"
+    policy: str = ""
+    policy_host: str = ""
+    policy_port: int = 8000
+    instruction: str = ""
+    episodes: int | None = None
+    seed: int = 0
+    record: bool = True
+    episode_root: Path = Path("episodes")
+    lockstep: bool | None = None
+    image_ablation: str = "none"
+    demonstrator_noise: float = 0.0
+    demonstrator_failures: tuple[str, ...] = ()
+    horizon_steps: int | None = None
+    results_path: str = ""
+    namespace: str = ""
+    log_level: str = "info"
+    params_file: str = ""
+    quiet: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessDescription:
+    """One process of the graph.
+
+    Attributes:
+        name: Its node's name.
+        module: Python module with a `main`.
+        executable: Name below lib/stage_nodes, empty for a process that is no ROS node.
+        parameters: ROS parameters.
+        arguments: Command line of a process that is no ROS node.
+        ends_graph: The graph ends when it ends.
+    """
+
+    name: str
+    module: str
+    executable: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    ends_graph: bool = False
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All processes, in the order they are started, with what they were made from."""
+
+    request: GraphRequest
+    workcell: WorkcellConfig
+    workcell_file: Path
+    task: TaskConfig
+    lockstep: bool
+    processes: tuple[ProcessDescription, ...]
+
+
+def describe_graph(request: GraphRequest) -> Graph:
+    """Return the processes for a request; nothing is started.
+
+    Raises:
+        ConfigurationError: For anything in the request that cannot work, before a process exists.
+    """
+    workcell_file = find_configuration("workcells", request.workcell)
+    workcell = load_workcell_config(workcell_file)
+    task = load_task(find_task(request.task))
+    lockstep = workcell.lockstep if request.lockstep is None else request.lockstep
+    if lockstep and not workcell.simulated_clock:
+        raise ConfigurationError(f"lockstep is true, but workcell {workcell.name} runs on real time. Use lockstep with a simulation only.")
+    if request.source not in ("policy", "script", "none"):
+        raise ConfigurationError(f"source is {request.source!r}; expected policy, script or none.")
+    if request.source == "script" and not workcell.simulated_clock:
+        raise ConfigurationError(f"source is script, but workcell {workcell.name} has no truth to show a demonstrator. Use a simulation.")
+    return Graph(
+        request, workcell, workcell_file, task, lockstep, tuple(_Builder(request, workcell, workcell_file, task, lockstep).build())
+    )
+
+
+class _Builder:
+    """Builds the list of processes."""
+
+    def __init__(self, request: GraphRequest, workcell: WorkcellConfig, workcell_file: Path, task: TaskConfig, lockstep: bool) -> None:
+        self.request, self.workcell, self.task, self.lockstep = request, workcell, task, lockstep
+        self.workcell_file = str(workcell_file)
+        self.instruction = request.instruction or task.instructions[0]
+        self.truth = workcell.simulated_clock
+        self.cameras = list(workcell.cameras)
+
+    def build(self) -> list[ProcessDescription]:
+        request = self.request
+        processes = []
+        if request.source == "policy" and not request.policy_host:
+            processes.append(self.policy_server())
+        processes.append(self.arm())
+        if not self.workcell.shared_process:
+            processes += [self.camera(name) for name in self.cameras]
+        processes.append(self.monitor())
+        if request.record:
+            processes.append(self.recorder())
+        if request.source == "policy":
+            processes.append(self.policy())
+        if request.source == "script":
+            processes.append(self.demonstrator())
+        if request.episodes is not None:
+            processes.append(self.runner())
+        return processes
+
+    def policy_server(self) -> ProcessDescription:
+        arguments = ("--policy", served_policy(self.request.policy), "--port", str(self.request.policy_port))
+        return ProcessDescription(name="policy_server", module="policy_server", arguments=arguments)
+
+    def arm(self) -> ProcessDescription:
+        partners = (
+            ["stage_monitor"] + (["recorder"] if self.request.record else []) + (["runner"] if self.request.episodes is not None else [])
+        )
+        required = ["stage_monitor"] + (["recorder"] if self.request.record else [])
+        parameters = {
+            "workcell": self.workcell_file,
+            "task": self.task.name,
+            "lockstep": "true" if self.lockstep else "false",
+            "lockstep_with": partners if self.lockstep else [],
+            "required": required,
+        }
+        return self._node("arm", "arm_node", parameters)
+
+    def camera(self, name: str) -> ProcessDescription:
+        return self._node(f"camera_{name}", "camera_node", {"workcell": self.workcell_file, "camera": name, "task": self.task.name})
+
+    def monitor(self) -> ProcessDescription:
+        parameters = {
+            "task_file": str(find_task(self.request.task)),
+            "control_rate_hz": self.workcell.control_rate_hz,
+            "observation_source": "truth" if self.truth else "arm",
+            "lockstep": self.lockstep,
+        }
+        return self._node("stage_monitor", "stage_monitor_node", parameters)
+
+    def recorder(self) -> ProcessDescription:
+        settings = {"workcell": self.workcell.name, "source": self.request.source, "policy": self.request.policy, **self.request.settings}
+        parameters = {
+            "episode_root": str(Path(self.request.episode_root).expanduser().resolve()),
+            "cameras": self.cameras,
+            "truth": self.truth,
+            "lockstep": self.lockstep,
+            "settings_json": json.dumps({"settings": settings}),
+        }
+        return self._node("recorder", "recorder_node", parameters)
+
+    def policy(self) -> ProcessDescription:
+        host, _, port = self.request.policy_host.partition(":")
+        parameters = {
+            "host": host or "127.0.0.1",
+            "port": int(port) if port else self.request.policy_port,
+            "instruction": self.instruction,
+            "control_rate_hz": self.workcell.control_rate_hz,
+            "robot_model": self.workcell.robot_model or self.workcell.name,
+            "max_chunk_age_s": self.workcell.max_chunk_age_s,
+            "seed": self.request.seed,
+            "image_ablation": self.request.image_ablation,
+            "lockstep": self.lockstep,
+            "deadline_s": 20.0 if self.lockstep else 1.0,
+        }
+        return self._node("policy", "policy_node", parameters)
+
+    def demonstrator(self) -> ProcessDescription:
+        parameters = {
+            "demonstrator": DEMONSTRATOR,
+            "task": self.task.name,
+            "control_rate_hz": self.workcell.control_rate_hz,
+            "seed": self.request.seed,
+            "noise": float(self.request.demonstrator_noise),
+            "failures": [failure or "none" for failure in self.request.demonstrator_failures],
+        }
+        return self._node("demonstrator", "demonstrator_node", parameters)
+
+    def runner(self) -> ProcessDescription:
+        request = self.request
+        parameters = {
+            "task": self.task.name,
+            "source": request.source,
+            "control_rate_hz": self.workcell.control_rate_hz,
+            "horizon_steps": request.horizon_steps or round(self.task.timeout_s * self.workcell.control_rate_hz),
+            "episodes": request.episodes,
+            "seed": request.seed,
+            "instruction": self.instruction,
+            "lockstep": self.lockstep,
+            "record": request.record,
+            "truth": self.truth,
+            "results_path": request.results_path,
+            "quiet": request.quiet,
+        }
+        return self._node("runner", "episode_runner_node", parameters, ends_graph=request.episodes != 0)
+
+    def _node(self, name: str, executable: str, parameters: dict[str, Any], *, ends_graph: bool = False) -> ProcessDescription:
+        return ProcessDescription(
+            name=name, module=f"stage_nodes.{executable}", executable=executable, parameters=parameters, ends_graph=ends_graph
+        )
+
+
+def graph_environment(domain_id: int | None = None, *, discovery: str = "localhost") -> dict[str, str]:
+    """Return the variables that every process of a graph needs, and other shells too (`stage env`).
+
+    Args:
+        domain_id: The graph's ROS domain; None leaves ROS_DOMAIN_ID as it is.
+        discovery: `localhost` or `subnet`.
+
+    Raises:
+        ConfigurationError: For any other discovery.
+    """
+    if discovery not in ("localhost", "subnet"):
+        raise ConfigurationError(f"discovery is {discovery!r}; expected localhost or subnet.")
+    variables = {
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": discovery.upper(),
+        "FASTRTPS_DEFAULT_PROFILES_FILE": os.environ.get("FASTRTPS_DEFAULT_PROFILES_FILE") or str(configuration_root() / "fastdds.xml"),
+    }
+    if domain_id is not None:
+        variables["ROS_DOMAIN_ID"] = str(domain_id)
+    return variables

@@ -1,0 +1,131 @@
+"""Turns `graph.py`'s processes into a launch description, so that `ros2 launch` and `stage up` start the same nodes.
+
+Imported by the launch files only: the launch packages exist where the ros2 command does. Start at `launch_description`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, LogInfo, OpaqueFunction, Shutdown
+from launch.events import Shutdown as ShutdownEvent
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from launch import LaunchContext, LaunchDescription
+from stage_bringup.graph import GraphRequest, ProcessDescription, describe_graph, graph_environment
+from stage_bringup.isolation import free_port, lease_domain
+from stage_bringup.process import ros_parameters
+from stage_core.errors import StageError
+
+BANNER = "Software stops are not a safety function: keep the hardware stop in reach."
+_LEASES = []  # the graph's domain stays ours as long as this process lives
+
+
+def launch_description(workcell: str, *, task: str = "PushCube", policy: str = "pushcube", episodes: str = "") -> LaunchDescription:
+    """Return the launch description of a workcell.
+
+    Args:
+        workcell: Default of the launch argument `workcell`.
+        task: Default of `task`.
+        policy: Default of `policy`.
+        episodes: Default of `episodes`: empty for no runner.
+    """
+    arguments = [
+        ("namespace", "", "ROS namespace of the whole robot"),
+        ("params_file", "", "ROS parameter file that overrides the graph's own parameters"),
+        ("use_sim_time", "false", "use /clock as ROS time; Stage's own stamps are the workcell's either way"),
+        ("log_level", "info", "log level of every node"),
+        ("task", task, "task name or task file"),
+        ("workcell", workcell, "bundled workcell name or workcell file"),
+        ("policy", policy, "bundled policy, checkpoint folder or module:Class to serve; empty starts no server"),
+        ("policy_host", "", "host:port of a policy server that runs already"),
+        ("record", "true", "bring up the recorder"),
+        ("episode_root", "episodes", "folder of the episode logs"),
+        ("episodes", episodes, "episodes that the runner runs; 0: until Ctrl-C; empty: no runner"),
+        ("seed", "50000", "seed of the first episode"),
+        ("discovery", "localhost", "localhost or subnet: who may hear this graph"),
+    ]
+    declared = [DeclareLaunchArgument(name, default_value=default, description=text) for name, default, text in arguments]
+    return LaunchDescription([*declared, OpaqueFunction(function=_start)])
+
+
+def _start(context: LaunchContext) -> list:
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    lease = lease_domain()
+    _LEASES.append(lease)
+    environment = graph_environment(lease.domain_id, discovery=value("discovery"))
+    environment.setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+    environment["STAGE_SUPERVISOR_PID"] = str(os.getpid())
+    os.environ.update({key: text for key, text in environment.items() if key != "STAGE_SUPERVISOR_PID"})
+    try:
+        graph = describe_graph(_request(value))
+    except StageError as error:
+        raise RuntimeError(str(error)) from None
+    actions: list = [LogInfo(msg=f"{BANNER} ROS_DOMAIN_ID={lease.domain_id}")]
+    return actions + [_action(description, value, environment) for description in graph.processes]
+
+
+def _request(value) -> GraphRequest:
+    has_policy = bool(value("policy") or value("policy_host"))
+    return GraphRequest(
+        workcell=value("workcell"),
+        task=value("task"),
+        source="policy" if has_policy else "none",
+        policy=value("policy"),
+        policy_host=value("policy_host"),
+        policy_port=free_port(),
+        episodes=int(value("episodes")) if value("episodes") else None,
+        seed=int(value("seed")),
+        record=value("record").lower() == "true",
+        episode_root=Path(value("episode_root")),
+        namespace=value("namespace"),
+        log_level=value("log_level"),
+        params_file=value("params_file"),
+    )
+
+
+def _action(description: ProcessDescription, value, environment: dict[str, str]):
+    ended = _ended(description, value("namespace"), environment)
+    if not description.executable:
+        command = [sys.executable, "-u", "-m", description.module, *description.arguments]
+        return ExecuteProcess(cmd=command, name=description.name, output="screen", additional_env=environment, on_exit=ended)
+    extra = [value("params_file")] if value("params_file") else []
+    return Node(
+        package="stage_nodes",
+        executable=description.executable,
+        namespace=value("namespace"),
+        parameters=[{**ros_parameters(description), "use_sim_time": value("use_sim_time").lower() == "true"}, *extra],
+        ros_arguments=["--log-level", value("log_level"), *_renamed(description)],
+        additional_env=environment,
+        output="screen",
+        on_exit=ended,
+    )
+
+
+def _renamed(description: ProcessDescription) -> list[str]:
+    return ["-r", f"camera:__node:={description.name}"] if description.name.startswith("camera_") else []
+
+
+def _ended(description: ProcessDescription, namespace: str, environment: dict[str, str]):
+    """Return what happens when the process ends: the arm is brought to hold, then the launch ends and names the process."""
+
+    def react(event, context: LaunchContext):
+        if context.is_shutdown:
+            return []
+        if description.ends_graph and event.returncode == 0:
+            return [EmitEvent(event=ShutdownEvent(reason=f"{description.name} has finished"))]
+        reason = f"{description.name} ended with exit code {event.returncode}"
+        stop = [sys.executable, "-m", "stage_nodes.stop_arm"]
+        if namespace:
+            stop += ["--ros-args", "-r", f"__ns:=/{namespace.strip('/')}"]
+        return [
+            LogInfo(msg=f"error: {reason}; stopping the arm and ending the graph"),
+            ExecuteProcess(cmd=stop, name="stop_arm", output="screen", additional_env=environment, on_exit=[Shutdown(reason=reason)]),
+        ]
+
+    return react

@@ -1,0 +1,1 @@
+"""The separator's rules, one file per family of tasks (spec/stare section 2)."""

@@ -1,0 +1,378 @@
+"""A task as data: its instructions, its objects and every number the stage monitor uses (DESIGN 9.7).
+
+Key names carry their unit; times are seconds, never frames. Start at `load_task`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from stage_core.configuration import from_mapping, load_yaml
+from stage_core.errors import ConfigurationError, nearest
+
+SCHEMA_VERSION = 1
+_SLIPS = {"m": "Metres, not centimetres?", "s": "Seconds, not milliseconds?", "rad": "Radians, not degrees?", "m/s": "Metres per second?"}
+
+
+def quantity(default: Any, unit: str, maximum: float, *, zero: bool = False) -> Any:
+    """Return a dataclass field that holds a number in (0, maximum] of `unit`; with `zero` also 0."""
+    return dataclasses.field(default=default, metadata={"unit": unit, "maximum": maximum, "zero": zero})
+
+
+class CheckedRanges:
+    """Checks every `quantity` field of a frozen dataclass."""
+
+    def __post_init__(self) -> None:
+        for entry in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, entry.name)
+            if "maximum" not in entry.metadata or value is None:
+                continue
+            unit, maximum, zero = (entry.metadata[key] for key in ("unit", "maximum", "zero"))
+            if math.isfinite(value) and (0.0 < value <= maximum or (zero and value == 0.0)):
+                continue
+            slip = f" {_SLIPS[unit]}" if unit in _SLIPS and value > maximum else ""
+            shown = f"{value} {unit}" if unit else f"{value}"
+            raise ConfigurationError(f"{entry.name} is {shown}; expected 0 {'<=' if zero else '<'} value <= {maximum}.{slip}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectsConfig:
+    """What is moved.
+
+    Attributes:
+        name: The object's name in ObjectState messages.
+        half_size_m: Half edge lengths along the object's own x, y, z.
+        rest_height_m: Height of the object's centre at rest in the arm base frame; None takes it from the episode's first sight.
+        grasp_offset_m: Where to take hold, from the object's centre, in its own frame.
+    """
+
+    name: str
+    half_size_m: tuple[float, float, float]
+    rest_height_m: float | None = None
+    grasp_offset_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        for value in self.half_size_m:
+            if not 0.0 < value <= 0.5:
+                raise ConfigurationError(f"half_size_m is {value} m; expected 0 < value <= 0.5. Metres, not centimetres?")
+
+    @property
+    def long_axis(self) -> int:
+        """Index of the object's longest own axis."""
+        return max(range(3), key=lambda axis: self.half_size_m[axis])
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoalConfig:
+    """Where the object belongs.
+
+    Attributes:
+        source: taught (the arm was driven there once), tag, pose (a tracked thing or the simulation's truth), or none.
+        name: The goal's name in ObjectState messages.
+        offset_m: From the goal's own position, as StageObservation.goal_position gives it, to where the object's centre belongs;
+            arm base frame. On top of a 4 cm cube: [0, 0, 0.04].
+    """
+
+    source: Literal["taught", "tag", "pose", "none"]
+    name: str = "goal"
+    offset_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds(CheckedRanges):
+    """What every family's separator needs.
+
+    Attributes:
+        rise_debounce_s: An entry event must hold this long.
+        fall_debounce_s: Evidence for a demotion must hold this long.
+        success_hold_s: The success rule must hold this long.
+        leave_margin_m: How far beyond its region an object must be to have left it (hysteresis).
+        contact_force_n: Force that counts as a touch.
+        static_speed_m_s: An object slower than this is at rest, where `object_static` is not given.
+    """
+
+    rise_debounce_s: float = quantity(0.1, "s", 5.0)
+    fall_debounce_s: float = quantity(0.15, "s", 5.0)
+    success_hold_s: float = quantity(0.1, "s", 5.0)
+    leave_margin_m: float = quantity(0.005, "m", 0.1, zero=True)
+    contact_force_n: float = quantity(0.05, "N", 50.0)
+    static_speed_m_s: float = quantity(0.01, "m/s", 0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushThresholds(Thresholds):
+    """Push and pull.
+
+    Attributes:
+        contact_displacement_m: An object that moved this far was touched.
+        push_displacement_m: Way along the start-to-goal line that enters push or pull.
+        goal_radius_m: Horizontal radius of the goal region.
+        height_tolerance_m: Success needs the object's centre within this of its rest height; None leaves height out.
+    """
+
+    contact_displacement_m: float = quantity(0.002, "m", 0.1)
+    push_displacement_m: float = quantity(0.005, "m", 0.2)
+    goal_radius_m: float = quantity(0.1, "m", 0.5)
+    height_tolerance_m: float | None = quantity(0.005, "m", 0.1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraspThresholds(Thresholds):
+    """What every family with a grasp needs.
+
+    Attributes:
+        contact_distance_m: Tool centre to grasp point; nearer counts as a touch.
+        grasp_hold_s: A grasp must last this long before a lift counts.
+        lift_height_m: Height above rest that counts as lifted.
+    """
+
+    contact_distance_m: float = quantity(0.02, "m", 0.2)
+    grasp_hold_s: float = quantity(0.15, "s", 5.0)
+    lift_height_m: float = quantity(0.01, "m", 0.3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PickPlaceThresholds(GraspThresholds):
+    """Pick and place.
+
+    Attributes:
+        place_distance_m: Object to goal; nearer enters place.
+        goal_distance_m: Object to goal at success.
+        success_requires_release: True: released and at rest in the goal. False: brought there and the arm at rest (PickCube).
+        arm_static_speed_m_s: A tool centre slower than this is at rest; used without release.
+        arm_static_rotation_rad_s: A tool turning slower than this is at rest; used without release.
+    """
+
+    place_distance_m: float = quantity(0.03, "m", 0.5)
+    goal_distance_m: float = quantity(0.025, "m", 0.5)
+    success_requires_release: bool = True
+    arm_static_speed_m_s: float = quantity(0.05, "m/s", 0.5)
+    arm_static_rotation_rad_s: float = quantity(0.2, "rad/s", 3.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackThresholds(GraspThresholds):
+    """Stacking.
+
+    Attributes:
+        place_distance_m: Horizontal distance to the goal; nearer enters place.
+        goal_distance_m: Horizontal distance to the goal at success.
+        height_tolerance_m: Height error at success.
+    """
+
+    place_distance_m: float = quantity(0.033, "m", 0.5)
+    goal_distance_m: float = quantity(0.0333, "m", 0.5)
+    height_tolerance_m: float = quantity(0.005, "m", 0.1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiftUprightThresholds(GraspThresholds):
+    """Lift and stand upright.
+
+    Attributes:
+        minimum_height_m: Height above rest that enters upright (h_min).
+        upright_angle_rad: Angle of the long axis to the vertical at success.
+        height_tolerance_m: Distance to the standing height at success.
+    """
+
+    minimum_height_m: float = quantity(0.02, "m", 0.5)
+    upright_angle_rad: float = quantity(0.08, "rad", 1.0)
+    height_tolerance_m: float = quantity(0.005, "m", 0.1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PotentialsConfig(CheckedRanges):
+    """Scales and weights of the stage potentials (spec/stare sections 4 and 5).
+
+    Attributes:
+        reach_distance_m: d_reach.
+        transport_distance_m: d_trans.
+        place_distance_m: d_place.
+        push_distance_m: d_push.
+        lift_height_m: h_lift.
+        grasp_weight: beta_1.
+        grasp_duration_weight: beta_2.
+        transport_grasp_weight: beta_3.
+        place_orientation_weight: beta_4; 0 where any orientation will do.
+        grasp_duration_s: tau.
+        shaping_scale: c_shape.
+        discount: gamma.
+        disabled_stages: Stages whose potential is switched off: they count 0 inside the stage.
+    """
+
+    reach_distance_m: float = quantity(0.10, "m", 2.0)
+    transport_distance_m: float = quantity(0.20, "m", 2.0)
+    place_distance_m: float = quantity(0.05, "m", 2.0)
+    push_distance_m: float = quantity(0.15, "m", 2.0)
+    lift_height_m: float = quantity(0.10, "m", 2.0)
+    grasp_weight: float = quantity(0.5, "", 1.0, zero=True)
+    grasp_duration_weight: float = quantity(0.5, "", 1.0, zero=True)
+    transport_grasp_weight: float = quantity(0.25, "", 10.0, zero=True)
+    place_orientation_weight: float = quantity(0.25, "", 10.0, zero=True)
+    grasp_duration_s: float = quantity(0.25, "s", 10.0)
+    shaping_scale: float = quantity(1.0, "", 100.0, zero=True)
+    discount: float = quantity(0.99, "", 1.0)
+    disabled_stages: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.grasp_weight + self.grasp_duration_weight > 1.0 + 1e-9:
+            total = self.grasp_weight + self.grasp_duration_weight
+            raise ConfigurationError(f"grasp_weight + grasp_duration_weight is {total:g}; expected <= 1. Potentials live in [0, 1].")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostsConfig(CheckedRanges):
+    """Weights of the stage costs (spec/stare section 3). Motions per step mean a step of 0.05 s.
+
+    Attributes:
+        contact_distance_weight: alpha_1.
+        slip_weight: alpha_2.
+        contact_weight: alpha_c.
+        line_distance_weight_per_m: alpha_perp.
+        goal_distance_weight_per_m: beta_x.
+        goal_motion_weight_per_m: beta_v.
+        stability_weight_per_m: lambda_stab.
+        lateral_motion_weight: lambda_perp.
+        stability_window_s: M steps of place's last motion.
+        contact_distance_scale_m: Tool-to-grasp-point distance that counts 1.
+        slip_speed_m_s: Object against hand, while grasped; faster is a slip.
+        slip_width_speed_m_s: Width of the fingers, while grasped; faster is a slip.
+        lift_way_point_m: Height of the reference path above the grasp point.
+    """
+
+    contact_distance_weight: float = quantity(0.5, "", 100.0, zero=True)
+    slip_weight: float = quantity(0.5, "", 100.0, zero=True)
+    contact_weight: float = quantity(0.5, "", 100.0, zero=True)
+    line_distance_weight_per_m: float = quantity(10.0, "1/m", 1000.0, zero=True)
+    goal_distance_weight_per_m: float = quantity(10.0, "1/m", 1000.0, zero=True)
+    goal_motion_weight_per_m: float = quantity(20.0, "1/m", 1000.0, zero=True)
+    stability_weight_per_m: float = quantity(20.0, "1/m", 1000.0, zero=True)
+    lateral_motion_weight: float = quantity(5.0, "", 1000.0, zero=True)
+    stability_window_s: float = quantity(0.25, "s", 10.0)
+    contact_distance_scale_m: float = quantity(0.05, "m", 1.0)
+    slip_speed_m_s: float = quantity(0.1, "m/s", 5.0)
+    slip_width_speed_m_s: float = quantity(0.04, "m/s", 5.0)
+    lift_way_point_m: float = quantity(0.08, "m", 1.0, zero=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiersConfig(CheckedRanges):
+    """What happens when signals are missing or unsure (spec/stare section 1, degradation).
+
+    Attributes:
+        minimum_confidence: Evidence below this moves no stage.
+        absent_below: A potential whose known share is below this is absent.
+        follow_hand_confidence: Confidence of a grasped object that went out of sight and is taken to follow the hand.
+        follow_hand_s: That confidence falls to 0 over this time.
+    """
+
+    minimum_confidence: float = quantity(0.6, "", 1.0)
+    absent_below: float = quantity(0.3, "", 1.0)
+    follow_hand_confidence: float = quantity(0.7, "", 1.0, zero=True)
+    follow_hand_s: float = quantity(2.0, "s", 60.0)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One kind of task: its working stages in order and the class of its thresholds."""
+
+    stages: tuple[str, ...]
+    thresholds: type[Thresholds]
+
+
+FAMILIES: dict[str, Family] = {
+    "push": Family(("reach", "contact", "push", "goal"), PushThresholds),
+    "pull": Family(("reach", "contact", "pull", "goal"), PushThresholds),
+    "pick_place": Family(("reach", "grasp", "transport", "place"), PickPlaceThresholds),
+    "stack": Family(("reach", "grasp", "transport", "place"), StackThresholds),
+    "lift_upright": Family(("reach", "grasp", "lift", "upright"), LiftUprightThresholds),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskConfig:
+    """One task, as a YAML file in config/tasks holds it.
+
+    Attributes:
+        schema_version: 1.
+        name: The task's name, as the workcell knows it.
+        family: Which separator, costs and potentials.
+        instructions: Phrasings; the first is the canonical one.
+        objects: What is moved.
+        goal: Where to.
+        timeout_s: An episode ends without success after this.
+        thresholds: Of the family; set by `load_task` to the family's defaults where the file is silent.
+        potentials: Scales and weights.
+        costs: Weights.
+        tiers: Degradation.
+    """
+
+    schema_version: int
+    name: str
+    family: Literal["push", "pull", "pick_place", "stack", "lift_upright"]
+    instructions: tuple[str, ...]
+    objects: ObjectsConfig
+    goal: GoalConfig
+    timeout_s: float = quantity(dataclasses.MISSING, "s", 600.0)
+    thresholds: PushThresholds | PickPlaceThresholds | StackThresholds | LiftUprightThresholds | None = None
+    potentials: PotentialsConfig = PotentialsConfig()
+    costs: CostsConfig = CostsConfig()
+    tiers: TiersConfig = TiersConfig()
+
+    def __post_init__(self) -> None:
+        if self.schema_version != SCHEMA_VERSION:
+            raise ConfigurationError(f"schema_version is {self.schema_version}; expected {SCHEMA_VERSION}. Update the file or Stage.")
+        if not self.instructions or not all(text.strip() for text in self.instructions):
+            raise ConfigurationError("instructions is empty; expected at least one phrasing. Write what a person would say.")
+        CheckedRanges.__post_init__(self)  # type: ignore[arg-type]
+        family = FAMILIES[self.family]
+        if self.thresholds is None:
+            object.__setattr__(self, "thresholds", family.thresholds())
+        if type(self.thresholds) is not family.thresholds:
+            kind = type(self.thresholds).__name__
+            raise ConfigurationError(f"thresholds is {kind}; expected {family.thresholds.__name__} for family {self.family}.")
+        for stage in self.potentials.disabled_stages:
+            if stage not in family.stages:
+                raise ConfigurationError(f'potentials.disabled_stages has "{stage}". {nearest(stage, family.stages)}')
+        if self.goal.source == "none" and self.family != "lift_upright":
+            raise ConfigurationError(f"goal.source is none; family {self.family} needs a goal: taught, tag or pose.")
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The working stages in order, without success."""
+        return FAMILIES[self.family].stages
+
+    @property
+    def instruction(self) -> str:
+        """The canonical phrasing."""
+        return self.instructions[0]
+
+
+def task_from_mapping(mapping: dict[str, Any], *, source: str) -> TaskConfig:
+    """Return the task in a mapping, as YAML or episode.json gives it.
+
+    Raises:
+        ConfigurationError: Naming source, field, value, what was expected and the nearest known key.
+    """
+    values = dict(mapping)
+    family = values.get("family")
+    if isinstance(values.get("thresholds"), dict) and family in FAMILIES:
+        # The family decides which thresholds exist, so a push task with a place distance is told so.
+        values["thresholds"] = from_mapping(FAMILIES[family].thresholds, values["thresholds"], source=source, field="thresholds")
+    if family is not None and family not in FAMILIES:
+        raise ConfigurationError(f"{source}: family is {family!r}. {nearest(str(family), FAMILIES)}")
+    return from_mapping(TaskConfig, values, source=source)
+
+
+def load_task(path: str | Path) -> TaskConfig:
+    """Return the task in a YAML file.
+
+    Raises:
+        ConfigurationError: If the file is missing or holds something unknown or out of range.
+    """
+    return task_from_mapping(load_yaml(path), source=str(path))

@@ -1,0 +1,80 @@
+"""A node's hold on the arm: it asks arm_node for the token when told to run, and gives the arm back when told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rclpy.node import Node
+from stage_msgs.msg import ArmCommand
+from stage_msgs.srv import SetCommandSource
+from std_srvs.srv import SetBool
+
+from stage_nodes.topics import COMMAND_PREFIX, SET_COMMAND_SOURCE, reliable
+
+
+class CommandSource:
+    """Serves `<node>/run` (SetBool), keeps the token, publishes commands.
+
+    Attributes:
+        active: True while this node commands the arm.
+        token: To be put into every command.
+        message: Why it does not command the arm, in words.
+    """
+
+    def __init__(
+        self, node: Node, source: str, run_service: str, *, on_started: Callable[[], None], refuse: Callable[[], str] = lambda: ""
+    ) -> None:
+        """Serve `run_service` for the command source `source`.
+
+        Args:
+            node: The commanding node.
+            source: policy, teleop, replay or script.
+            run_service: Name of the SetBool service.
+            on_started: Called when the arm was given to this node.
+            refuse: Returns in words why the node cannot run now, or "".
+        """
+        self._node = node
+        self._source = source
+        self._on_started = on_started
+        self._refuse = refuse
+        self.active = False
+        self.token = 0
+        self.message = ""
+        self._publisher = node.create_publisher(ArmCommand, COMMAND_PREFIX + source, reliable(10))
+        self._client = node.create_client(SetCommandSource, SET_COMMAND_SOURCE)
+        node.create_service(SetBool, run_service, self._run)
+
+    def publish(self, command: ArmCommand) -> None:
+        """Publish one command."""
+        self._publisher.publish(command)
+
+    def release(self) -> None:
+        """Give the arm back; the answer is not waited for."""
+        if self.active:
+            self.active = False
+            self._client.call_async(SetCommandSource.Request(source="none", requester=self._node.get_name()))
+
+    def _run(self, request: SetBool.Request, answer: SetBool.Response) -> SetBool.Response:
+        words = self._refuse() if request.data else ""
+        if request.data and not words and not self._client.service_is_ready():
+            words = f"{self._client.srv_name} is not served. Start the arm node first."
+        if words:
+            answer.success, answer.message = False, words
+            return answer
+        answer.success = True
+        if not request.data:
+            self.release()
+            answer.message = "the arm was given back"
+        elif not self.active:
+            call = self._client.call_async(SetCommandSource.Request(source=self._source, requester=self._node.get_name()))
+            call.add_done_callback(self._granted)
+            answer.message = "asked for the arm"
+        return answer
+
+    def _granted(self, call) -> None:
+        answer = call.result()
+        self.active, self.token, self.message = answer.accepted, answer.token, answer.message
+        if answer.accepted:
+            self._on_started()
+        else:
+            self._node.get_logger().error(f"the arm was not given to {self._source}: {answer.message}")

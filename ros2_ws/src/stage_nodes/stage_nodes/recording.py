@@ -1,0 +1,69 @@
+"""One episode being recorded: counts what it writes and notices steps that never came."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from stage_msgs.srv import StartEpisode
+from stage_recorder.schema import new_episode_directory, new_metadata
+from stage_recorder.writer import EpisodeWriter
+
+from stage_core.errors import StageError
+from stage_nodes.recorded_topics import RecordedTopic
+from stage_recorder.definitions import message_definition
+
+
+class Recording:
+    """Feeds one `EpisodeWriter`."""
+
+    def __init__(self, root: Path, topics: list[RecordedTopic], request: StartEpisode.Request, settings: dict[str, Any]) -> None:
+        """Open the episode's directory and file.
+
+        Raises:
+            StageError: If the folder cannot be written, in one line.
+        """
+        self.task, self.instruction = request.task, request.instruction
+        self.directory = new_episode_directory(root, request.task)
+        self.identifier = self.directory.name
+        metadata = new_metadata(
+            self.identifier,
+            task=request.task,
+            instruction=request.instruction,
+            operator=request.operator_name,
+            notes=request.notes,
+            **settings,
+        )
+        self._writer = EpisodeWriter(self.directory, metadata)
+        for topic in topics:
+            self._writer.add_topic(topic.name, topic.type_name, message_definition(topic.type_name))
+        self.messages = 0
+        self.bytes = 0
+        self.gaps = 0
+        self._last: tuple[int, int] | None = None
+
+    def write(self, topic: str, content: bytes) -> None:
+        """Write one serialized message. Raises StageError when the disk refuses."""
+        now = time.time_ns()
+        self._writer.write(topic, content, now, now)
+        self.messages += 1
+        self.bytes += len(content)
+
+    def count_gap(self, episode: int, sequence: int) -> None:
+        """Count the steps missing between the last state and this one."""
+        if self._last is not None and self._last[0] == episode and sequence > self._last[1] + 1:
+            self.gaps += sequence - self._last[1] - 1
+        self._last = (episode, sequence)
+
+    def save(self, outcome: str, by: str, notes: str) -> Path:
+        """Close the file and mark the episode saved. Raises StageError when the disk refuses."""
+        counts = {"messages": self.messages, "bytes": self.bytes, "sequence_gaps": self.gaps}
+        return self._writer.close({"value": outcome, "by": by, "notes": notes, "counts": counts})
+
+    def abandon(self, words: str) -> None:
+        """Close what can be closed after a write error; what is on disk stays for `stage episodes repair`."""
+        try:
+            self.save("unknown", "recorder", words)
+        except StageError:
+            return
