@@ -24,7 +24,10 @@ test-all: setup  ## run these and the slow tests, which guard the promises of th
 	@$(PYTHON) -m pytest -m "not hardware" $(ARGUMENTS)
 
 check: setup  ## lint, formatting, spelling and import contracts
-	@$(PYTHON) scripts/check.py
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m codespell_lib
+	@$(PYTHON) scripts/lint_imports.py
 
 format: setup  ## let ruff put the files in order
 	@$(PYTHON) -m ruff check --fix . && $(PYTHON) -m ruff format .
@@ -35,8 +38,8 @@ bench: setup  ## measure every figure the project claims, quickly
 evidence: setup  ## measure again everything that lies in docs/evidence (hours)
 	@$(PYTHON) -m benchmarks.evidence $(ARGUMENTS)
 
-docs: setup  ## check the links of the documentation and that docs/architecture.md names every file
-	@$(PYTHON) scripts/check_documentation.py
+docs: setup  ## check the documentation: links, commands, and one line for every source file
+	@$(PYTHON) -m pytest -q tests/architecture/test_documentation.py
 
 constraints: setup  ## pin the versions again for this Python
 	@$(PYTHON) scripts/pin_versions.py --keep constraints/constraints-$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import ssl
 import sys
 from collections.abc import Sequence
 
+from policy_server import API_KEY_VARIABLE
 from stage_core.errors import ConfigurationError, StageError
-
-API_KEY_VARIABLE = "STAGE_API_KEY"
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -25,9 +25,25 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; other than loopback needs a key (default %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="TCP port, 0 takes a free one (default %(default)s)")
     parser.add_argument("--api-key", default=None, help=f"key clients must send; better set {API_KEY_VARIABLE}: others cannot see it")
+    parser.add_argument("--tls-certificate", default=None, help="PEM file; with --tls-key the server speaks wss")
+    parser.add_argument("--tls-key", default=None, help="PEM file of the certificate's private key")
     parser.add_argument("--log-level", default="warning", choices=("debug", "info", "warning", "error"), help="default %(default)s")
     parser.add_argument("--debug", action="store_true", help="full tracebacks for errors of the start")
     return parser.parse_args(arguments)
+
+
+def _tls_context(certificate: str | None, key: str | None) -> ssl.SSLContext | None:
+    """Return the context for wss, or None without a certificate."""
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise ConfigurationError("--tls-certificate and --tls-key belong together; one is missing. Give both PEM files.")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"--tls-certificate {certificate} with --tls-key {key} cannot be used: {error}.") from None
+    return context
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         api_key = options.api_key or os.environ.get(API_KEY_VARIABLE) or None
         policy = load_checkpoint(options.checkpoint) if options.checkpoint else load_policy(options.policy)
-        server = PolicyServer(policy, options.host, options.port, api_key)
+        server = PolicyServer(policy, options.host, options.port, api_key, tls=_tls_context(options.tls_certificate, options.tls_key))
 
         def announce() -> None:
             print(f"policy server ready: {policy.contract.policy_name} on {server.url}", flush=True)

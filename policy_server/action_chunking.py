@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
+from policy_server.contract import PolicyContract
 from stage_core.errors import ConfigurationError
 
 ROUNDING = 1e-6  # of a period: k * dt is not exact in floating point
 EARLY = 0.2  # of a period: how early a jittering control step may take an action that it will not meet again
 LATE = 1.1  # of a period: how late a jittering control step may still take the next action
+APART = 0.5  # of a period: two actions are never handed out closer together, not even at a change of chunks
 
 
 class ChunkSchedule:
@@ -44,6 +47,21 @@ class ChunkSchedule:
         self.max_chunk_age_s = float(max_chunk_age_s)
         self.reset()
 
+    @classmethod
+    def for_contract(cls, contract: PolicyContract, max_chunk_age_s: float) -> ChunkSchedule:
+        """Return the schedule for a policy's rate.
+
+        Raises:
+            ConfigurationError: If `max_chunk_age_s` is not positive, or longer than a chunk lasts.
+        """
+        lasts = contract.horizon / contract.control_rate_hz
+        if max_chunk_age_s > lasts * (1.0 + ROUNDING):
+            raise ConfigurationError(
+                f"max_chunk_age is {max_chunk_age_s} s; expected at most {lasts:g} s: "
+                f"{contract.horizon} actions at {contract.control_rate_hz:g} Hz."
+            )
+        return cls(1.0 / contract.control_rate_hz, max_chunk_age_s)
+
     def reset(self) -> None:
         """Forget the chunk and the counts: a new episode, or a change of source."""
         self.chunks = 0
@@ -57,6 +75,7 @@ class ChunkSchedule:
         self._stamp = math.nan
         self._next = 0
         self._started = False
+        self._handed_out = -math.inf
 
     def add(self, actions: np.ndarray, observation_stamp: float, now: float) -> int:
         """Take a new chunk in place of the present one.
@@ -107,11 +126,12 @@ class ChunkSchedule:
         if self._next >= len(self._actions):
             self.underruns += 1
             return None
-        if position - self._next < -(EARLY if self._started else EARLY / 2):
+        if position - self._next < -(EARLY if self._started else EARLY / 2) or 0.0 <= now - self._handed_out < APART * self.period_s:
             return None  # asked twice within one period
         index = self._next
         self._next += 1
         self._started = True
+        self._handed_out = now
         return self._actions[index], index
 
     def age(self, now: float) -> float:

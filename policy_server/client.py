@@ -9,16 +9,19 @@ torch in here. Start at `PolicyClient`.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
-import threading
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from stage_core.errors import ConfigurationError, DeadlineError, DeviceError, MissingDependencyError
 
+from policy_server import API_KEY_VARIABLE
+from policy_server.connection_errors import ServerNotReadyError, connection_error, one_line
+from policy_server.send_watchdog import SendWatchdog, shut
 from policy_server.wire_format import DEADLINE, MAX_MESSAGE_BYTES, REQUEST_ID, SEED, WireFormatError, pack, unpack
+from stage_core.errors import ConfigurationError, DeadlineError, DeviceError, MissingDependencyError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +68,7 @@ class PolicyClient:
     """A connection to one policy server. Use it from one thread; `close` may come from any.
 
     Attributes:
-        metadata: What the server sent on connect; empty before.
+        metadata: What the server sent at the last `connect`, kept after `close`; empty before.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class PolicyClient:
         Args:
             host: Name or address.
             port: TCP port.
-            api_key: Sent as openpi does, in the header `Authorization: Api-Key ...`.
+            api_key: Sent as openpi does, in the header `Authorization: Api-Key ...`; None: what STAGE_API_KEY holds, "": none.
             connect_timeout_s: For connecting, and for the server's first frame, s, > 0.
             action_key: Key of the chunk in the reply; None: the contract's, or `actions` with a plain openpi server.
             tls: An `ssl.SSLContext` for wss, or None.
@@ -98,9 +101,11 @@ class PolicyClient:
         self.host, self.port = host, port
         self.connect_timeout_s = connect_timeout_s
         self.metadata: dict[str, Any] = {}
-        self._api_key, self._action_key, self._tls = api_key, action_key, tls
+        self._api_key = os.environ.get(API_KEY_VARIABLE, "") if api_key is None else api_key
+        self._action_key, self._tls = action_key, tls
         self._connection: Any = None
         self._socket: socket.socket | None = None
+        self._watchdog: SendWatchdog | None = None
         self._request_id = 0
 
     @property
@@ -118,37 +123,40 @@ class PolicyClient:
         """True if the server takes Stage's optional keys; a plain openpi server does not."""
         return isinstance(self.metadata.get("stage_protocol"), int)
 
-    def connect(self) -> dict[str, Any]:
+    def connect(self, *, wait_s: float = 0.0) -> dict[str, Any]:
         """Connect and return the server's metadata; an open connection is closed first.
+
+        Args:
+            wait_s: How long to keep trying while nothing listens there or the policy warms up, s; 0: one attempt.
 
         Raises:
             DeviceError: If nothing listens there, the key is refused, or it is no policy server; with the next step.
-            DeadlineError: If it does not answer within `connect_timeout_s`.
+            DeadlineError: If it takes the connection but does not answer within `connect_timeout_s`.
         """
+        give_up, backoff = time.monotonic() + wait_s, Backoff(0.1, 1.0)
+        while True:
+            try:
+                return self._connect_once()
+            except ServerNotReadyError:
+                left = give_up - time.monotonic()
+                if left <= 0.0:
+                    raise
+                time.sleep(min(left, backoff.next_s()))
+
+    def _connect_once(self) -> dict[str, Any]:
         self.close()
         end = time.monotonic() + self.connect_timeout_s
         try:
-            with self._until(end):
-                self._open(end)
-                frame = self._connection.recv(timeout=max(0.001, end - time.monotonic()))
+            self._open(end)
+            frame = self._connection.recv(timeout=max(0.001, end - time.monotonic()))
             if isinstance(frame, str):
-                raise DeviceError(f"policy server at {self.url}: {_one_line(frame)}")
+                raise DeviceError(f"policy server at {self.url}: {one_line(frame)}")
             self.metadata = unpack(frame)
-        except TimeoutError:
-            self.close()
-            raise DeadlineError(
-                f"policy server at {self.url} did not answer within {self.connect_timeout_s:g} s. Is it still loading its model, or is "
-                "another program on that port?"
-            ) from None
-        except WireFormatError as error:
-            self.close()
-            raise DeviceError(f"{self.url} is not a policy server: {error} Check policy_host and the port.") from None
-        except DeviceError:
-            self.close()
-            raise
         except Exception as error:
             self.close()
-            raise DeviceError(self._explain(error)) from None
+            raise connection_error(
+                error, url=self.url, host=self.host, port=self.port, timeout_s=self.connect_timeout_s, key_sent=bool(self._api_key)
+            ) from None
         return self.metadata
 
     def infer(self, observation: dict[str, Any], deadline_s: float, seed: int | None = None) -> PolicyReply:
@@ -195,8 +203,10 @@ class PolicyClient:
         """Drop the connection at once, without waiting for the server. Idempotent, from any thread."""
         connection, self._connection = self._connection, None
         raw, self._socket = self._socket, None
-        self.metadata = {}
-        _shut(raw)
+        watchdog, self._watchdog = self._watchdog, None
+        shut(raw)
+        if watchdog is not None:
+            watchdog.close()
         if connection is not None:
             with contextlib.suppress(Exception):
                 connection.close_socket() if hasattr(connection, "close_socket") else connection.close()
@@ -216,7 +226,7 @@ class PolicyClient:
             from websockets.sync.client import connect
         except ImportError:
             raise MissingDependencyError("websockets is not installed. Run: pip install 'stage-robotics[robot]'") from None
-        # A socket of our own: Nagle off, no proxy from the environment, and it can be shut from the watchdog.
+        # A socket of our own: Nagle off, no proxy from the environment, and the watchdog and `close` can shut it.
         raw = socket.create_connection((self.host, self.port), timeout=max(0.001, end - time.monotonic()))
         self._socket = raw
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -232,25 +242,28 @@ class PolicyClient:
             close_timeout=0.5,
         )
         self._socket = self._connection.socket  # with TLS another object than the one it was made from
+        self._watchdog = SendWatchdog(self._socket)
 
     def _exchange(self, frame: bytes, end: float) -> bytes | str:
         """Send one frame and return the next one that comes, before `end` on the steady clock."""
         from websockets.exceptions import ConnectionClosed
 
-        connection = self._connection
+        connection, watchdog = self._connection, self._watchdog
+        if connection is None or watchdog is None:
+            raise DeviceError(f"the connection to the policy server at {self.url} was closed meanwhile. Connect again.")
         try:
-            with self._until(end):
+            with watchdog.until(end):
                 connection.send(frame)
             return connection.recv(timeout=max(0.0, end - time.monotonic()))
         except ConnectionClosed as error:
             if time.monotonic() >= end:
                 raise TimeoutError from None  # the watchdog shut the socket while the frame was being sent
-            reason = f": {_one_line(error.rcvd.reason)}" if error.rcvd is not None and error.rcvd.reason else ""
+            reason = f": {one_line(error.rcvd.reason)}" if error.rcvd is not None and error.rcvd.reason else ""
             raise DeviceError(f"policy server at {self.url} closed the connection{reason}. See its log, then connect again.") from None
 
     def _read_reply(self, answer: bytes | str, start: float, encoded: float, received: float) -> PolicyReply:
         if isinstance(answer, str):
-            raise DeviceError(f"policy server at {self.url}: {_one_line(answer)}")
+            raise DeviceError(f"policy server at {self.url}: {one_line(answer)}")
         try:
             message = unpack(answer)
         except WireFormatError as error:
@@ -284,47 +297,6 @@ class PolicyClient:
         action = contract.get("action") if isinstance(contract, dict) else None
         key = action.get("key") if isinstance(action, dict) else None
         return key if isinstance(key, str) else "actions"
-
-    @contextlib.contextmanager
-    def _until(self, end: float):
-        """Shut the socket if the block lasts beyond `end`: sending blocks for ever when the server does not read."""
-        timer = threading.Timer(max(0.0, end - time.monotonic()), lambda: _shut(self._socket))
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _explain(self, error: Exception) -> str:
-        """Return one line for whatever went wrong while connecting."""
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if isinstance(error, ConnectionRefusedError):
-            return f"policy server at {self.url} is not running. Start it: python -m policy_server --policy NAME --port {self.port}"
-        if isinstance(error, socket.gaierror):
-            return f"policy_host is {self.host!r}, which has no address. Check its spelling and the network."
-        if status in (401, 403):
-            sent = "The API key was refused" if self._api_key else "It asks for an API key and none was sent"
-            return f"policy server at {self.url}: {sent} ({status}). Set the same key on both sides (STAGE_API_KEY)."
-        if status == 503:
-            return f"policy server at {self.url} is still warming up (503). Try again in a few seconds."
-        if status is not None:
-            return f"{self.url} answered {status} and is not a policy server. Check policy_host and the port."
-        words = _one_line(str(error)) or type(error).__name__
-        return f"cannot talk to a policy server at {self.url}: {words}. Check policy_host and the port."
-
-
-def _shut(raw: socket.socket | None) -> None:
-    """Wake every thread that waits on a socket."""
-    if raw is not None:
-        with contextlib.suppress(OSError):
-            raw.shutdown(socket.SHUT_RDWR)
-
-
-def _one_line(text: str) -> str:
-    """Return the line of a server's error text that says what happened: with a traceback, as openpi sends, the last."""
-    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
-    return lines[-1][:500] if lines else ""
 
 
 def _seconds(milliseconds: Any) -> float | None:

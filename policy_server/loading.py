@@ -11,11 +11,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stage_core.configuration import load_class
-from stage_core.errors import ConfigurationError, nearest
-
 from policy_server.contract import PolicyContract, load_contract
 from policy_server.policy import Policy
+from stage_core.configuration import load_class
+from stage_core.errors import ConfigurationError, nearest
 
 # Short name -> class that needs no checkpoint; `checkpoints()` adds the bundled folders.
 POLICIES = {

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from stage_core.errors import ConfigurationError, MissingDependencyError, StageError, nearest
 
 from policy_server.contract import CameraEntry, PolicyContract, StateEntry
 from policy_server.transforms import gripper_from_opening
+from stage_core.errors import ConfigurationError, MissingDependencyError, StageError, nearest
 
 
 class ObservationError(StageError, ValueError):

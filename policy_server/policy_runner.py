@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from stage_core.errors import ConfigurationError, DeadlineError, StageError
 
 from policy_server.observation import check_observation
 from policy_server.policy import Policy
 from policy_server.wire_format import DEADLINE, REQUEST_ID, SEED, pack, unpack
+from stage_core.errors import ConfigurationError, DeadlineError, StageError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,7 +75,7 @@ class PolicyRunner:
         message = unpack(frame)
         limit = message.get(DEADLINE)
         if limit is not None and not (isinstance(limit, (int, float)) and limit > 0):
-            raise ConfigurationError(f"{DEADLINE} is {str(limit)[:40]}; expected a number of seconds > 0.")
+            raise ConfigurationError(f"{DEADLINE} is {repr(limit)[:40]}; expected a number of seconds > 0.")
         return Request(
             observation=check_observation(self.policy.contract, message),
             identifier=_optional_int(message, REQUEST_ID),
@@ -140,7 +140,7 @@ def _optional_int(message: dict[str, Any], key: str) -> int | None:
         value = value.item()
     if value is None or (type(value) is int and 0 <= value < 2**63):
         return value
-    raise ConfigurationError(f"{key} is {str(value)[:40]}; expected a whole number >= 0.")
+    raise ConfigurationError(f"{key} is {repr(value)[:40]}; expected a whole number >= 0.")
 
 
 def in_one_line(error: BaseException) -> str:

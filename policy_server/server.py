@@ -17,11 +17,10 @@ import socket
 import time
 from typing import Any
 
-from stage_core.errors import ConfigurationError, MissingDependencyError, StageError
-
 from policy_server.policy import Policy
 from policy_server.policy_runner import PolicyRunner, Request, in_one_line
 from policy_server.wire_format import MAX_MESSAGE_BYTES, pack
+from stage_core.errors import ConfigurationError, MissingDependencyError, StageError
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +65,7 @@ class PolicyServer:
         self.runner = PolicyRunner(policy)
         self._api_key, self._tls = api_key, tls
         self._max_message_bytes = max_message_bytes
+        self._connections = self._failures = 0
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         contract = policy.contract
@@ -158,7 +158,8 @@ class PolicyServer:
 
     def _process_request(self, connection: Any, request: Any) -> Any:
         """Answer health checks, and refuse who has no key, before there is a websocket."""
-        if request.path.split("?")[0] == "/healthz":
+        path = request.path.split("?")[0]
+        if path == "/healthz":
             if self.ready:
                 return connection.respond(http.HTTPStatus.OK, "OK\n")
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "warming up\n")
@@ -168,9 +169,22 @@ class PolicyServer:
             if len(given) != 1 or not hmac.compare_digest(given[0].encode("utf-8", "surrogateescape"), expected):
                 logger.warning("connection from %s refused: %s", connection.remote_address, "wrong API key" if given else "no API key")
                 return connection.respond(http.HTTPStatus.UNAUTHORIZED, "the API key is missing or wrong\n")
+        if path == "/metrics":
+            return connection.respond(http.HTTPStatus.OK, self._metrics())
         if not self.ready:
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "warming up\n")
         return None
+
+    def _metrics(self) -> str:
+        """Return counters in Prometheus' text form."""
+        rows = (
+            ("ready", "gauge", int(self.ready)),
+            ("connections", "gauge", self._connections),
+            ("requests_total", "counter", self.runner.requests),
+            ("failures_total", "counter", self._failures),
+            ("inference_seconds_total", "counter", f"{self.runner.inference_s:.6f}"),
+        )
+        return "".join(f"# TYPE policy_server_{name} {kind}\npolicy_server_{name} {value}\n" for name, kind, value in rows)
 
     async def _handle(self, connection: Any) -> None:
         """Serve one connection until it closes or fails."""
@@ -182,6 +196,7 @@ class PolicyServer:
         logger.info("connection from %s opened", connection.remote_address)
         slot = _Slot()
         tasks: list[asyncio.Task[None]] = []
+        self._connections += 1
         try:
             await connection.send(self._metadata)
             tasks = [asyncio.create_task(self._read(connection, slot)), asyncio.create_task(self._reply(connection, slot))]
@@ -193,6 +208,7 @@ class PolicyServer:
         except Exception as error:
             await self._refuse(connection, error)
         finally:
+            self._connections -= 1
             for task in tasks:
                 task.cancel()
             logger.info("connection from %s closed", connection.remote_address)
@@ -202,6 +218,7 @@ class PolicyServer:
         from websockets.exceptions import ConnectionClosed
 
         words = in_one_line(error)
+        self._failures += 1
         if isinstance(error, StageError):
             logger.warning("connection from %s failed: %s", connection.remote_address, words)
         else:

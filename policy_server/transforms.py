@@ -7,6 +7,7 @@ are the only place where it is turned round.
 from __future__ import annotations
 
 import numpy as np
+
 from stage_core.errors import ConfigurationError, nearest
 
 # name -> (value when closed, value when open); all are linear in the opening.

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgpack
 import numpy as np
+
 from stage_core.errors import StageError
 
 # Optional keys, sent only to a server whose metadata has `stage_protocol`; a Stage server echoes the first.
@@ -90,7 +91,10 @@ def _decode(value: dict[Any, Any]) -> Any:
         data = value.get(b"data")
         if not isinstance(data, (bool, int, float, str, bytes)):
             raise WireFormatError(f"a numpy scalar holds {type(data).__name__}; expected a number or text.")
-        return dtype.type(data)
+        scalar = dtype.type(data)
+        if dtype.kind in "iu" and scalar.item() != data:  # numpy 1 wraps round silently
+            raise WireFormatError(f"a numpy scalar of {dtype} holds {str(data)[:40]}, which does not fit.")
+        return scalar
     return value
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 import numpy as np
 
 
-class ActionSpace(str, Enum):
+class ActionSpace(StrEnum):
     """The spaces an action can be given in (DESIGN 9.1)."""
 
     JOINT_POSITION = "joint_position"  # (n,) rad
@@ -28,7 +28,7 @@ class ActionSpace(str, Enum):
         return {"ee_pose": 7, "ee_delta_pose": 6, "hold": 0}.get(self.value, joints)
 
 
-class ArmMode(str, Enum):
+class ArmMode(StrEnum):
     """What the arm is doing."""
 
     IDLE = "idle"  # enabled, no command yet

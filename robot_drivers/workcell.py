@@ -99,10 +99,10 @@ class Workcell(ABC):
     def now(self) -> float:
         """Return the workcell clock, s: ROS time on a robot, simulated time in a simulation."""
 
-    def step(self) -> None:
+    def step(self) -> None:  # noqa: B027  a real robot has nothing to do here
         """Advance one control period. A real robot does nothing: its SafeArm loop runs by itself."""
 
-    def reset(self, seed: int) -> None:
+    def reset(self, seed: int) -> None:  # noqa: B027  a real robot has nothing to do here
         """Arrange the scene for an episode. A real robot moves nothing. Leaves the arm without a command."""
 
     def read_truth(self) -> StageObservation | None:
@@ -144,5 +144,8 @@ def open_workcell(config: WorkcellConfig, **options: Any) -> Workcell:
         control_period_s=1.0 / config.control_rate_hz,
         auto_resume_s=config.auto_resume_s,
         clock=workcell.now,
+        # A simulation's own step is its loop, and its gripper must stay in step with it.
+        step_driven=config.simulated_clock,
+        gripper_thread=not config.simulated_clock,
     )
     return workcell

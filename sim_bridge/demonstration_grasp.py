@@ -112,14 +112,17 @@ class GraspScript:
         return self._point(ee_position + (target - held), closed, 0.6 * self._speed if near and self._release else None)
 
     def _end(self, goal: np.ndarray) -> np.ndarray:
-        if self._failure == "stop_short":
-            away = self._carried_from - goal
-            if np.linalg.norm(away) < 2.0 * self._short:  # the goal is next to the cube: stop on a side of it instead
-                away = self._aside + [0.0, 0.0, 0.3]
-            return goal + away / np.linalg.norm(away) * self._short
+        """Return where the cube is carried to: the goal, or where the failure has it."""
+        away = self._carried_from - goal
+        far = float(np.linalg.norm(away))
         if self._failure == "misplace":
             return goal + BESIDE * self._aside - [0.0, 0.0, 0.038]
-        return goal
+        if self._failure in ("stop_short", "drop") and far < 0.12:
+            # Next to the goal a dropped cube could still count: carry it off, away from the goal and up.
+            level = np.array([away[0], away[1], 0.0])
+            level = level / np.linalg.norm(level) if np.linalg.norm(level) > 0.005 else self._aside
+            return goal + 0.12 * level + [0.0, 0.0, 0.08]
+        return goal + away / far * self._short if self._failure == "stop_short" else goal
 
     def _open(self, truth, cube, goal, ee_position, ee_orientation, opening) -> WayPoint:
         if self._steps > 3 and opening > 0.6:

@@ -15,6 +15,7 @@ from stage_core.geometry import normalise, quaternion_conjugate, quaternion_mult
 
 LARGEST_TRANSLATION = 0.03  # m per control period: no action of a demonstration is longer
 LARGEST_ROTATION = 0.15  # rad per control period
+FARTHEST_REACH = 0.79  # m from the base's axis that the Panda reaches low over the table, hand down
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,7 +48,9 @@ def step_towards(commanded_position: np.ndarray, commanded_orientation: np.ndarr
     Returns:
         (6,) float64: m and rotation vector in the base frame, bounded by the way-point's speed and turn.
     """
-    translation = shorten(target.position - commanded_position, target.speed)
+    position = np.array(target.position)
+    position[:2] = shorten(position[:2], FARTHEST_REACH)
+    translation = shorten(position - commanded_position, target.speed)
     rotation = shorten(rotation_between(commanded_orientation, target.orientation), target.turn)
     return np.concatenate([translation, rotation])
 

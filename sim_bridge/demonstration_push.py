@@ -17,7 +17,6 @@ STAND_OFF = 0.05  # m between the middle of the cube and the tool before the pus
 TOUCH = 0.032  # m between the two in contact
 MISS = 0.085  # m beside the cube: the hand's half width and the cube's, and a gap
 DESIRED_FINISH = 0.08  # m; the slide ends with the cube this close to the middle of the goal region (its radius is 0.1)
-FARTHEST_REACH = 0.80  # m from the base's axis that a hand pointing down reaches at this height
 
 SLIDE_FAILURES = ("miss", "stop_short", "push_aside")
 
@@ -75,7 +74,6 @@ class SlideScript:
         line = behind if self._failure == "miss" else cube
         ahead = min(self._speed * 4.0, max(0.0, length - done))
         target = line + direction * float((ee_position - line) @ direction + ahead)
-        target[:2] *= min(1.0, FARTHEST_REACH / float(np.linalg.norm(target[:2])))
         return self._point(np.array([target[0], target[1], TOOL_HEIGHT]))
 
     def _point(self, position: np.ndarray) -> WayPoint:

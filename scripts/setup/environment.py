@@ -78,9 +78,9 @@ def install_dependencies(root: Path, machine: Machine) -> bool:
     torch = [requirement for requirement in requirements if requirement.startswith("torch")]
     for step, names in (("torch", torch[:1]), (f"{len(requirements)} packages and what they need", requirements)):
         if names:
-            say(f"installing {step}")
+            say(f"installing {step} (minutes, mostly downloads)")
             pip = [str(python), "-m", "pip", "install", "--constraint", str(constraints), *names]
-            run(pip, environment=clean_environment(), remedy=PIP_REMEDY, quiet=False)
+            run(pip, environment=clean_environment(), remedy=PIP_REMEDY, quiet=not sys.stdout.isatty())
     write_stamp(stamp, expected)
     return True
 

@@ -11,11 +11,12 @@ import msgpack
 import numpy as np
 import pytest
 from openpi_client import msgpack_numpy
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import serve
+
 from policy_server.models.scripted import ScriptedPolicy
 from policy_server.observation import example_observation
 from policy_server.server import PolicyServer
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import serve
 
 
 @pytest.fixture(autouse=True)

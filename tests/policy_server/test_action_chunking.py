@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 import pytest
+
 from policy_server.action_chunking import ChunkSchedule
+from policy_server.models.scripted import ScriptedPolicy
 from stage_core.errors import ConfigurationError
 
 PERIOD = 0.05
@@ -24,7 +26,7 @@ def due_index(schedule, now):
 
 def test_in_lockstep_action_i_runs_at_step_i_for_hours():
     schedule = ChunkSchedule(PERIOD, 0.4)
-    for step in range(0, 200_000, 4):  # 2.8 h: k * dt is no longer exact
+    for step in range(0, 72_000, 4):  # 1 h: k * dt is no longer exact
         schedule.add(CHUNK, step * PERIOD, step * PERIOD)
         assert [due_index(schedule, (step + i) * PERIOD) for i in range(4)] == [0, 1, 2, 3]
     assert schedule.dropped == 0 and schedule.underruns == 0
@@ -69,6 +71,25 @@ def test_polling_faster_than_the_period_never_squeezes_the_actions():
     times = [t for t in np.arange(0.0, 0.4, 0.002) if schedule.due(t) is not None]
     assert len(times) == 8
     assert np.diff(times).min() > 0.75 * PERIOD
+
+
+def test_polling_over_a_change_of_chunks_never_squeezes_the_actions():
+    schedule = ChunkSchedule(PERIOD, 0.4)
+    schedule.add(CHUNK, 0.0, 0.0)
+    times = []
+    for now in np.arange(0.0, 0.5, 0.002):
+        if now == pytest.approx(0.112):
+            schedule.add(CHUNK, 0.061, now)  # its actions fall between those of the first chunk
+        if schedule.due(now) is not None:
+            times.append(now)
+    assert np.diff(times).min() >= 0.5 * PERIOD - 1e-9
+
+
+def test_age_limit_beyond_the_chunks_length_is_refused():
+    contract = ScriptedPolicy().contract  # 8 actions at 20 Hz
+    assert ChunkSchedule.for_contract(contract, 0.4).period_s == 0.05
+    with pytest.raises(ConfigurationError, match="max_chunk_age is 0.5 s; expected at most 0.4 s"):
+        ChunkSchedule.for_contract(contract, 0.5)
 
 
 def test_nothing_is_due_when_the_chunk_is_too_old():

@@ -7,7 +7,16 @@ import json
 from pathlib import Path
 
 import pytest
-from policy_server.contract import ActionEntry, CameraEntry, PolicyContract, StateEntry, check_contract, contract_from_metadata, load_contract
+
+from policy_server.contract import (
+    ActionEntry,
+    CameraEntry,
+    PolicyContract,
+    StateEntry,
+    check_contract,
+    contract_from_metadata,
+    load_contract,
+)
 from policy_server.models.scripted import ScriptedPolicy
 from stage_core.errors import ConfigurationError, ContractMismatchError
 

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from policy_server.contract import CameraEntry, StateEntry
 from policy_server.models.scripted import ScriptedPolicy
 from policy_server.observation import (

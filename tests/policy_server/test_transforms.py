@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from policy_server.transforms import GRIPPER_CONVENTIONS, gripper_from_opening, gripper_to_opening, split_action
 from stage_core.errors import ConfigurationError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 
 import msgpack
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from openpi_client import msgpack_numpy
+
 from policy_server import wire_format
 from policy_server.wire_format import WireFormatError, pack, unpack
 
@@ -23,7 +25,11 @@ ARRAYS = hnp.arrays(
 @given(ARRAYS)
 @settings(max_examples=100, deadline=None)
 def test_arrays_come_back_bit_for_bit_and_openpi_reads_the_same(array):
-    for frame, read in ((pack({"a": array}), unpack), (pack({"a": array}), msgpack_numpy.unpackb), (msgpack_numpy.packb({"a": array}), unpack)):
+    for frame, read in (
+        (pack({"a": array}), unpack),
+        (pack({"a": array}), msgpack_numpy.unpackb),
+        (msgpack_numpy.packb({"a": array}), unpack),
+    ):
         back = read(frame)["a"]
         assert back.dtype == array.dtype and back.shape == array.shape and back.tobytes() == array.tobytes()
 
@@ -39,7 +45,8 @@ def test_received_arrays_are_read_only():
 
 
 @pytest.mark.parametrize(
-    "value", [np.array([object()]), np.zeros(2, "c16"), np.zeros(1, "V4"), np.zeros(1, [("x", "f4")]), np.datetime64(1, "s"), object(), {1, 2}]
+    "value",
+    [np.array([object()]), np.zeros(2, "c16"), np.zeros(1, "V4"), np.zeros(1, [("x", "f4")]), np.datetime64(1, "s"), object(), {1, 2}],
 )
 def test_what_has_no_form_on_the_wire_is_not_sent(value):
     with pytest.raises(WireFormatError, match="cannot be sent"):
@@ -76,7 +83,7 @@ def array_map(**change):
         {"data": "text"},
         {"data": None},
         {"data": bytes(7)},
-        {"data": datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)},
+        {"data": datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)},
     ],
 )
 def test_array_that_is_not_what_it_says_is_refused(change):
@@ -116,10 +123,8 @@ def test_random_damage_raises_nothing_else():
         for place in generator.integers(0, max(1, len(frame)), generator.integers(0, 6)):
             if frame:
                 frame[place] = generator.integers(0, 256)
-        try:
+        with contextlib.suppress(WireFormatError):
             unpack(bytes(frame))
-        except WireFormatError:
-            pass
 
 
 def test_size_is_bounded_both_ways(monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from stage_bringup import benchmarking
 from stage_bringup.cli.output import jsonable
 from stage_core.errors import ConfigurationError, DeviceError

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+
 from stage_bringup.cli import output
 from stage_core.errors import ConfigurationError
 

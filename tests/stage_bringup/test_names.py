@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from stage_bringup.cli import names
 from stage_core.errors import ConfigurationError
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from stage_bringup.report.charts import episode_chart
 from stage_bringup.report.content import stage_spans, view_episode
 from stage_bringup.report.page import render_page

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+
 from stage_bringup.cli import main as stage
 from stage_bringup.cli.collect import failure_cycle
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from stage_bringup.report.summary import conditional_success, machine_facts, summarise
 from stage_bringup.session import EpisodeResult
 

@@ -46,6 +46,7 @@ class GraphRequest:
         log_level: Of every node.
         params_file: ROS parameter file that overrides what is set here.
         quiet: Print no stages.
+        condition: A word for the experiment's condition, in episode.json.
         settings: What else belongs into episode.json.
     """
 
@@ -70,6 +71,7 @@ class GraphRequest:
     log_level: str = "info"
     params_file: str = ""
     quiet: bool = False
+    condition: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -187,13 +189,20 @@ class _Builder:
         return self._node("stage_monitor", "stage_monitor_node", parameters)
 
     def recorder(self) -> ProcessDescription:
-        settings = {"workcell": self.workcell.name, "source": self.request.source, "policy": self.request.policy, **self.request.settings}
+        facts = {
+            "workcell": self.workcell.name,
+            "policy": self.request.policy or self.request.policy_host,
+            "condition": self.request.condition,
+            "control_rate_hz": self.workcell.control_rate_hz,
+            "lockstep": self.lockstep,
+            "settings": {"source": self.request.source, **self.request.settings},
+        }
         parameters = {
             "episode_root": str(Path(self.request.episode_root).expanduser().resolve()),
             "cameras": self.cameras,
             "truth": self.truth,
             "lockstep": self.lockstep,
-            "settings_json": json.dumps({"settings": settings}),
+            "settings_json": json.dumps(facts),
         }
         return self._node("recorder", "recorder_node", parameters)
 

@@ -39,6 +39,7 @@ class SessionRequest:
         quiet: Print no stages.
         on_line: Called with every line that the runner prints.
         on_start: Called with the supervisor once all processes run; for tests and benchmarks.
+        condition: A word for the experiment's condition, in each episode.json.
         settings: What else belongs into each episode.json.
     """
 
@@ -59,6 +60,7 @@ class SessionRequest:
     quiet: bool = False
     on_line: Callable[[str], None] | None = None
     on_start: Callable[[Supervisor], None] | None = None
+    condition: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -119,6 +121,7 @@ def run_session(request: SessionRequest) -> SessionResult:
             demonstrator_failures=request.demonstrator_failures,
             horizon_steps=request.horizon_steps,
             quiet=request.quiet,
+            condition=request.condition,
             settings=request.settings,
         )
     )

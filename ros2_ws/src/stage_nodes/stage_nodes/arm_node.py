@@ -49,6 +49,7 @@ class ArmNode(StageLifecycleNode):
         self._workcell: Workcell | None = None
         self._episode = 0
         self._sequence = 0
+        self._interventions: dict[str, int] = {}
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
 
     def bring_up(self) -> None:
@@ -149,8 +150,9 @@ class ArmNode(StageLifecycleNode):
         words = status.hold_reason or status.mode.value
         counts = {f"limited {name}": count for name, count in status.interventions.items()}
         self._diagnostics.set_status(level.get(status.mode, DiagnosticStatus.OK), words, source=status.source, **counts)
-        for limit in status.last_limits:
-            self.get_logger().warning(f"limited: {limit}", throttle_duration_sec=1.0)
+        if status.interventions != self._interventions:
+            self._interventions = status.interventions
+            self.get_logger().warning(f"limited or refused: {'; '.join(status.last_limits)}", throttle_duration_sec=1.0)
         if self._workcell.config.lockstep and status.source != "none" and self._gate.overdue():
             missing = ", ".join(self._gate.missing())
             self._fail(

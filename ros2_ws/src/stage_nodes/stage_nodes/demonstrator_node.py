@@ -81,7 +81,11 @@ class DemonstratorNode(Node):
             return
         self._answered = key
         action = self._demonstrator.act(
-            stage_observation_from_message(truth), position_of(state.ee_pose), orientation_of(state.ee_pose), state.gripper_opening
+            stage_observation_from_message(truth),
+            position_of(state.ee_pose),
+            orientation_of(state.ee_pose),
+            state.gripper_opening,
+            np.concatenate([position_of(state.commanded_ee_pose), orientation_of(state.commanded_ee_pose)]),
         )
         command = ArmCommand(
             stamp=from_time(state.header.stamp),

@@ -121,9 +121,9 @@ class EpisodeRunnerNode(Node):
             return
         self._printed.add(key)
         seconds = event.sequence / self.parameters.control_rate_hz
-        change = (
-            event.stage_name if event.kind == StageEvent.ENTERED else f"{event.kind}: {event.previous_stage_name} -> {event.stage_name}"
-        )
+        change = event.stage_name
+        if event.kind not in (StageEvent.ENTERED, StageEvent.SUCCESS):
+            change = f"{event.kind}: {event.previous_stage_name} -> {event.stage_name}"
         print(f"  {seconds:6.2f} s  {change:<12} {event.evidence}", flush=True)
 
 

@@ -76,7 +76,7 @@ class PolicyNode(StageLifecycleNode):
         client = PolicyClient(
             parameters.host, parameters.port, api_key=parameters.api_key or None, connect_timeout_s=parameters.connect_deadline_s
         )
-        metadata = client.connect()
+        metadata = client.connect(wait_s=parameters.connect_deadline_s)
         contract = contract_from_metadata(metadata)
         if contract is None:
             if not parameters.contract:

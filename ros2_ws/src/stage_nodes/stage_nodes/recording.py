@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from stage_msgs.srv import StartEpisode
-from stage_recorder.schema import new_episode_directory, new_metadata
-from stage_recorder.writer import EpisodeWriter
 
 from stage_core.errors import StageError
 from stage_nodes.recorded_topics import RecordedTopic
 from stage_recorder.definitions import message_definition
+from stage_recorder.schema import new_episode_directory, new_metadata
+from stage_recorder.writer import EpisodeWriter
 
 
 class Recording:
@@ -37,7 +37,7 @@ class Recording:
         )
         self._writer = EpisodeWriter(self.directory, metadata)
         for topic in topics:
-            self._writer.add_topic(topic.name, topic.type_name, message_definition(topic.type_name))
+            self._writer.add_topic(topic.name, topic.type_name, message_definition(topic.type_name), latched=topic.latched)
         self.messages = 0
         self.bytes = 0
         self.gaps = 0

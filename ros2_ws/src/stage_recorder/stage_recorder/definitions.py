@@ -16,7 +16,23 @@ from stage_core.errors import ConfigurationError
 
 SEPARATOR = "=" * 80
 PRIMITIVES = frozenset(
-    "bool byte char int8 uint8 int16 uint16 int32 uint32 int64 uint64 float32 float64 string wstring".split()  # ROS 2's own names
+    [
+        "bool",
+        "byte",
+        "char",
+        "int8",
+        "uint8",
+        "int16",
+        "uint16",
+        "int32",
+        "uint32",
+        "int64",
+        "uint64",
+        "float32",
+        "float64",
+        "string",
+        "wstring",
+    ]  # ROS 2's own names
 )
 _FIELD = re.compile(r"^\s*([A-Za-z][\w/]*)(<=\d+)?(\[[^\]]*\])?\s+[A-Za-z]\w*")
 

@@ -63,6 +63,7 @@ class Chunk:
     message_end_time: int
     index_offset: int = 0
     index_length: int = 0
+    index_offsets: dict[int, int] = field(default_factory=dict)  # channel -> place of its index in the file
     message_offsets: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # channel -> (log time, offset in the chunk)
 
 
@@ -77,6 +78,10 @@ class Scan:
     channels: dict[int, Channel] = field(default_factory=dict)
     chunks: list[Chunk] = field(default_factory=list)
     damage: str = ""
+
+    def message_counts(self) -> dict[int, int]:
+        """Return channel -> messages, for every channel."""
+        return {entry: sum(len(chunk.message_offsets.get(entry, ())) for chunk in self.chunks) for entry in self.channels}
 
 
 class ChunkContent(NamedTuple):
@@ -151,6 +156,7 @@ def _chunks(path: Path, found: Scan) -> Iterator[ChunkContent]:
                 if not found.finished:
                     _take_record(opcode, body, found)
                     if opcode == MESSAGE_INDEX and previous is not None:
+                        previous.index_offsets[int.from_bytes(body[:2], "little")] = found.end
                         previous.index_length += _RECORD.size + length
                     found.end = file.tell()
             found.finished = _has_closing_magic(file)

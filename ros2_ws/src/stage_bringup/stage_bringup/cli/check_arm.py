@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import tyro
-from stage_core.errors import StageError
 
 from stage_bringup.cli import names, output
 from stage_bringup.cli.options import FigureOptions
+from stage_core.errors import StageError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-from stage_core.errors import ConfigurationError, StageError
+from typing import Any, Literal
 
 from stage_bringup.cli import names, output
 from stage_bringup.cli.options import FigureOptions
+from stage_core.errors import ConfigurationError, StageError, nearest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +26,10 @@ class Options(FigureOptions):
     """Directory of the episode logs."""
     seed: int = 0
     """Seed of the first episode; keep below 50000, where evaluation begins."""
-    noise: float = 0.3
-    """Noise added to what the demonstrator means, as a share of the largest action, [0, 1]."""
+    noise: float = 0.004
+    """Standard deviation of the noise on what the demonstrator means, m per step, 0 to 0.02."""
     failures: tuple[str, ...] = ()
-    """Failures to induce, for example: miss drop push_past."""
+    """Failures to induce, by name, or: all."""
     failure_share: float = 0.4
     """Share of the episodes with an induced failure, where failures are named."""
     state_only: bool = False
@@ -40,49 +40,75 @@ def run(options: Options) -> int:
     """Collect. Returns 0 when every episode ran to its end."""
     if options.episodes < 1:
         raise ConfigurationError(f"--episodes is {options.episodes}; expected at least 1.")
-    if options.seed < 0 or options.seed + options.episodes > 50_000:
-        last = options.seed + options.episodes - 1
+    last = options.seed + options.episodes - 1
+    if options.seed < 0 or last >= 50_000:
         raise ConfigurationError(
-            f"--seed is {options.seed} and the last seed {last}; expected 0 to 49999. From 50000 on seeds judge policies."
+            f"--seed is {options.seed}, the last one {last}; expected 0 to 49999. From 50000 on, seeds judge policies."
         )
-    if not 0.0 <= options.noise <= 1.0:
-        raise ConfigurationError(f"--noise is {options.noise}; expected 0 to 1, a share of the largest action.")
+    if not 0.0 <= options.noise <= 0.02:
+        raise ConfigurationError(f"--noise is {options.noise} m; expected 0 to 0.02 m per step. Metres, not centimetres?")
     tasks = [names.resolve_task(task, "--tasks") for task in options.tasks]
-    cycle = failure_cycle(options.failures, options.failure_share)
+    cycles = {task: failure_cycle(failures_of(task, options.failures), options.failure_share) for task in tasks}
     output.check_writable(options.json, "--json")
     output.check_writable(options.output, "--output", directory=True)
 
-    from stage_bringup.report.summary import machine_facts, summarise
-    from stage_bringup.session import SessionRequest, run_session
+    from stage_bringup.report.summary import machine_facts
 
-    rows = []
-    for task in tasks:
-        result = run_session(
-            SessionRequest(
-                workcell="maniskill_state" if options.state_only else "maniskill",
-                task=task,
-                episodes=options.episodes,
-                seed=options.seed,
-                source="script",
-                policy="",
-                lockstep=True,
-                episode_root=options.output,
-                demonstrator_noise=options.noise,
-                demonstrator_failures=cycle,
-                quiet=True,
-                on_line=lambda line: print(line, flush=True),
-            )
-        )
-        steps = sum(episode.steps for episode in result.episodes)
-        rows.append(summarise(task, result.episodes) | {"steps": steps, "wall_seconds": result.wall_seconds})
+    with tempfile.TemporaryDirectory(prefix="stage_collect_") as folder:
+        rows = [collect_task(task, options, cycles[task], Path(folder)) for task in tasks]
     cells = [(row["task"], row["episodes"], row["successes"], row["steps"], round(row["wall_seconds"])) for row in rows]
     print(output.table(("task", "episodes", "successes", "steps", "wall s"), cells))
-    print(f"episodes in {options.output}; next: stage train bc --data {options.output}")
+    print(f"episodes in {options.output}; next: stage train bc --help")
     output.write_json(options.json, {"seed": options.seed, "noise": options.noise, "results": rows, "machine": machine_facts()})
     errors = [error for row in rows for error in row["errors"]]
     if errors:
         raise StageError(f"{len(errors)} episodes did not run to their end: {errors[0]}")
     return 0
+
+
+def collect_task(task: str, options: Options, cycle: tuple[str, ...], folder: Path) -> dict[str, Any]:
+    """Record one task's episodes and return its figures."""
+    from stage_bringup.cli.workcells import state_only
+    from stage_bringup.report.summary import summarise
+    from stage_bringup.session import SessionRequest, run_session
+
+    counter = output.EpisodeCounter(options.episodes, task)
+    result = run_session(
+        SessionRequest(
+            workcell=state_only("maniskill", folder) if options.state_only else "maniskill",
+            task=task,
+            episodes=options.episodes,
+            seed=options.seed,
+            source="script",
+            lockstep=True,
+            episode_root=options.output,
+            demonstrator_noise=options.noise,
+            demonstrator_failures=cycle,
+            quiet=True,
+            on_line=counter.take,
+        )
+    )
+    steps = sum(episode.steps for episode in result.episodes)
+    return summarise(task, result.episodes) | {"steps": steps, "wall_seconds": result.wall_seconds, "failures": cycle}
+
+
+def failures_of(task: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the failures to induce in a task.
+
+    Raises:
+        ConfigurationError: If the task has no such failure, with the nearest one.
+    """
+    if not wanted:
+        return ()
+    from sim_bridge.demonstrations import FAILURES
+
+    known = FAILURES.get(task, ())
+    if wanted == ("all",):
+        return tuple(known)
+    for name in wanted:
+        if name not in known:
+            raise ConfigurationError(f'--failures holds "{name}", which {task} does not have. {nearest(name, ["all", *known])}')
+    return wanted
 
 
 def failure_cycle(failures: tuple[str, ...], share: float) -> tuple[str, ...]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stage_core.errors import ConfigurationError, StageError
-
 from stage_bringup.cli import names, output
 from stage_bringup.cli.options import FigureOptions
+from stage_core.errors import ConfigurationError, StageError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from stage_core.errors import ConfigurationError
-
 from stage_bringup.cli import output
 from stage_bringup.cli.options import FigureOptions
+from stage_core.errors import ConfigurationError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from stage_core.errors import ConfigurationError
-
 from stage_bringup.cli.options import CommonOptions
+from stage_core.errors import ConfigurationError
 
 # Every graph holds an abstract socket of this name while it runs (isolation.py).
 GRAPH_SOCKET = re.compile(r"@stage-robotics-ros-domain-(\d+)$")

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from stage_core.errors import ConfigurationError, StageError
-
 from stage_bringup.cli import names, output
 from stage_bringup.cli.options import FigureOptions
+from stage_core.errors import ConfigurationError, StageError
 
 Condition = Literal["policy", "black-images", "other-instruction"]
 
@@ -102,16 +101,8 @@ def evaluate_one(entry: dict[str, Any]) -> dict[str, Any]:
     from stage_bringup.session import SessionRequest, run_session
 
     request = entry["request"]
-    progress = output.Progress(request["episodes"], f"{request['task']} {entry['condition']}")
-    done = 0
-
-    def count(line: str) -> None:
-        nonlocal done
-        if line.strip().startswith(("SUCCESS", "FAILURE")):
-            done = min(done + 1, request["episodes"])
-            progress.update(done)
-
-    result = run_session(SessionRequest(**request, on_line=count))
+    counter = output.EpisodeCounter(request["episodes"], f"{request['task']} {entry['condition']}")
+    result = run_session(SessionRequest(**request, on_line=counter.take))
     return summarise(request["task"], result.episodes) | {
         "condition": entry["condition"],
         "policy": request["policy"],

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from stage_core.errors import ConfigurationError, StageError
 
 from stage_bringup.cli import output
 from stage_bringup.cli.options import FigureOptions
+from stage_core.errors import ConfigurationError, StageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +66,11 @@ def relabel(directory: Path, task_name: str = "") -> dict[str, Any]:
     Compared bit by bit: stage, progress, potential, cost, shaped reward.
     """
     import numpy as np
+
+    from stage_bringup.cli import names
     from stage_core.labels import label_observations
     from stage_core.task import load_task
     from stage_recorder.reader import read_episode
-
-    from stage_bringup.cli import names
 
     episode = read_episode(directory, images=False)
     if episode.stages is None or not episode.stage_observations:

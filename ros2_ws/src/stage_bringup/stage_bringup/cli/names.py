@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stage_bringup.configuration_files import bundled, find_configuration
 from stage_core.configuration import load_yaml
 from stage_core.errors import ConfigurationError, nearest
-
-from stage_bringup.configuration_files import bundled, find_configuration
 
 DRIVERS_OF_A_LATER_VERSION = {"franka": "Franka", "xarm": "xArm"}
 

@@ -126,3 +126,19 @@ class Progress:
             self._tenth = 10 * done // self._total
             self._stream.write(text.rstrip() + "\n")
         self._stream.flush()
+
+
+class EpisodeCounter:
+    """Counts finished episodes in the runner's lines and shows them as progress."""
+
+    def __init__(self, total: int, label: str) -> None:
+        self._progress = Progress(total, label)
+        self.done = self.successes = 0
+
+    def take(self, line: str) -> None:
+        """Look at one line of the runner; it ends every episode with SUCCESS or FAILURE."""
+        word = line.strip().split(" ")[0]
+        if word in ("SUCCESS", "FAILURE"):
+            self.done += 1
+            self.successes += word == "SUCCESS"
+            self._progress.update(self.done, f"{self.successes} succeeded")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from stage_core.errors import ConfigurationError
-
 from stage_bringup.cli import names
 from stage_bringup.cli.options import CommonOptions
+from stage_core.errors import ConfigurationError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,10 @@ import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stage_core.errors import ConfigurationError
-
 from stage_bringup.cli import names, output
 from stage_bringup.cli.options import CommonOptions
 from stage_bringup.configuration_files import configuration_root
+from stage_core.errors import ConfigurationError
 
 # Words that name a secret, wherever they stand in a key.
 SECRET = re.compile(r"(key|token|secret|password|credential)", re.IGNORECASE)

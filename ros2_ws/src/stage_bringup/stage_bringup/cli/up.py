@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 import tyro
-from stage_core.errors import ConfigurationError
 
 from stage_bringup.cli import names, output
 from stage_bringup.cli.options import CommonOptions
+from stage_core.errors import ConfigurationError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,53 @@
+"""A thread that turns at a fixed rate on the steady clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class ControlLoop:
+    """Calls one function periodically; late turns are not caught up."""
+
+    def __init__(self, turn: Callable[[], None], *, period_s: float) -> None:
+        """Call `turn` every `period_s` seconds once started."""
+        self._turn = turn
+        self._period = period_s
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._turned_at = 0.0
+
+    @property
+    def running(self) -> bool:
+        """True while the thread lives."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def silent_for(self) -> float:
+        """Return the seconds since the last turn ended, 0 where the loop does not run."""
+        return time.monotonic() - self._turned_at if self.running else 0.0
+
+    def start(self) -> None:
+        """Start the thread; does nothing when it runs."""
+        if self.running:
+            return
+        self._end.clear()
+        self._turned_at = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="safe_arm", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and wait for it, at most 2 s: a turn may be stuck in a driver. Idempotent."""
+        self._end.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=2.0)
+            if not self._thread.is_alive():
+                self._thread = None
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        while not self._end.is_set():
+            self._turn()
+            self._turned_at = time.monotonic()
+            due = max(due + self._period, self._turned_at)
+            self._end.wait(due - self._turned_at)
