@@ -38,7 +38,8 @@ bench: setup  ## measure every figure the project claims, quickly
 evidence: setup  ## measure again everything that lies in docs/evidence (hours)
 	@$(PYTHON) -m benchmarks.evidence $(ARGUMENTS)
 
-docs: setup  ## check the documentation: links, commands, and one line for every source file
+docs: setup  ## write the file list of docs/architecture.md, then check links and commands of all pages
+	@$(PYTHON) scripts/list_files.py
 	@$(PYTHON) -m pytest -q tests/architecture/test_documentation.py
 
 constraints: setup  ## pin the versions again for this Python

@@ -128,6 +128,7 @@ def examine(child: Child, moment: float) -> Killed:
 def read_numbers(directory: Path) -> tuple[set[tuple[str, int]], str]:
     """Return (topic, number) of every message in an episode as the mcap library reads it, and what is wrong with it in words."""
     from mcap.reader import make_reader
+
     from stage_recorder.schema import mcap_path, read_metadata
 
     found: list[tuple[str, int]] = []

@@ -28,7 +28,7 @@ def run(quick: bool) -> dict[str, Any]:
         names = [process.name for process in describe(Path(folder)).processes]
         chosen = ["policy", "recorder"] if quick else names
         rows = [kill(name, Path(folder) / name) for name in chosen]
-    good = [row for row in rows if row["held"] and row["named"] and not row["left_behind"] and row["steps_lost"] == 0]
+    good = [row for row in rows if row["held"] and row["gripper_kept"] and row["named"] and not row["left_behind"] and row["steps_lost"] == 0]
     return {
         "value": {"processes_killed": len(rows), "as_promised": len(good)},
         "limit": {"as_promised": len(rows)},

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
+import signal
 import ssl
 import sys
 from collections.abc import Sequence
 
 from policy_server import API_KEY_VARIABLE
 from stage_core.errors import ConfigurationError, StageError
+from stage_core.supervision import die_with_supervisor
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -49,6 +52,7 @@ def _tls_context(certificate: str | None, key: str | None) -> ssl.SSLContext | N
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code, 0 after a clean end."""
     options = parse_arguments(arguments)
+    die_with_supervisor()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # A port scan or a refused key is one line of ours, not a traceback of the library's.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
@@ -72,6 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kind = "" if isinstance(error, ConfigurationError) else "policy server: "
         print(f"error: {kind}{error}", file=sys.stderr)
         return 1
+    finally:
+        # A terminal and a launcher may both send Ctrl-C; the second must not spoil a clean end.
+        with contextlib.suppress(ValueError):  # not in the main thread: there are no signals
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
     return 0
 
 

@@ -240,6 +240,7 @@ class PolicyClient:
             max_size=MAX_MESSAGE_BYTES,
             open_timeout=max(0.001, end - time.monotonic()),
             close_timeout=0.5,
+            ping_interval=None,  # openpi's server answers no ping while it compiles its model; our deadlines do better
         )
         self._socket = self._connection.socket  # with TLS another object than the one it was made from
         self._watchdog = SendWatchdog(self._socket)

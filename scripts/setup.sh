@@ -10,14 +10,15 @@ supported() {
 
 # ROS 2 is compiled for the system's Python, so with ROS sourced no other one will do.
 if [ -n "${ROS_DISTRO:-}" ]; then candidates=/usr/bin/python3; else candidates="python3 python3.12 python3.11 /usr/bin/python3"; fi
-for python in ${STAGE_PYTHON:+"$STAGE_PYTHON"} $candidates; do
-    if supported "$python"; then exec "$python" "$here/setup" "$@"; fi
-done
-
 if [ -n "${STAGE_PYTHON:-}" ]; then
+    if supported "$STAGE_PYTHON"; then exec "$STAGE_PYTHON" "$here/setup" "$@"; fi
     echo "stage set-up: STAGE_PYTHON is '$STAGE_PYTHON'; expected a Python 3.11 or 3.12 that runs. Correct or unset it." >&2
     exit 1
 fi
+for python in $candidates; do
+    if supported "$python"; then exec "$python" "$here/setup" "$@"; fi
+done
+
 # A bare Debian or Ubuntu may have no Python at all; the set-up itself runs on one.
 if ! command -v python3 >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then
     if [ "$(id -u)" -eq 0 ]; then

@@ -16,6 +16,7 @@ CLEARANCE = 0.075  # m above TOOL_HEIGHT at which the hand passes over a cube
 STAND_OFF = 0.05  # m between the middle of the cube and the tool before the push
 TOUCH = 0.032  # m between the two in contact
 MISS = 0.085  # m beside the cube: the hand's half width and the cube's, and a gap
+STRETCHED = 0.72  # m from the base's axis; further out the elbow is nearly straight and turns too fast at full speed
 DESIRED_FINISH = 0.08  # m; the slide ends with the cube this close to the middle of the goal region (its radius is 0.1)
 
 SLIDE_FAILURES = ("miss", "stop_short", "push_aside")
@@ -78,4 +79,5 @@ class SlideScript:
 
     def _point(self, position: np.ndarray) -> WayPoint:
         # The hand keeps its heading: its wide side already faces along x, the way both tasks go.
-        return WayPoint(position=position, orientation=downward(0.0), gripper=0.0, speed=self._speed)
+        far = float(np.linalg.norm(position[:2])) > STRETCHED
+        return WayPoint(position=position, orientation=downward(0.0), gripper=0.0, speed=(0.5 if far else 1.0) * self._speed)

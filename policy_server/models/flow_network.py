@@ -67,7 +67,9 @@ class FlowNetwork(nn.Module):
         self.route = FeatureModulation(config.instruction_width, config.width)
         self.mix = nn.Sequential(nn.Linear(config.width, config.width), nn.SiLU())
         chunk = config.horizon * config.action_dim
-        self.head = FlowHead(chunk, config.width, config.blocks) if config.head == "flow" else RegressionHead(chunk, config.width, config.blocks)
+        self.head = (
+            FlowHead(chunk, config.width, config.blocks) if config.head == "flow" else RegressionHead(chunk, config.width, config.blocks)
+        )
 
     def observe(self, image: Tensor, state: Tensor, words: Tensor) -> Tensor:
         """Return the features (B, width) of an observation.

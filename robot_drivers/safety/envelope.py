@@ -20,6 +20,7 @@ from robot_drivers.safety.limits import SafetyLimits
 from stage_core.errors import CommandRefusedError
 
 ROUNDING = 1e-9  # relative; a command exactly at a limit is lawful
+IK_STEPS = 40  # a near pose takes 3 to 5; more than this would keep the control loop waiting
 SEARCH_STEPS = 24  # halvings: the way is used to 6e-8 of its length
 
 
@@ -120,7 +121,7 @@ class Envelope:
     def _solve(self, pose: np.ndarray, seed: np.ndarray) -> np.ndarray:
         # A measured start may lie in the margin; the search may use what the arm already uses.
         lower, upper = np.minimum(self.joint_lower, seed), np.maximum(self.joint_upper, seed)
-        joints = self._kinematics.inverse(pose, seed, lower=lower, upper=upper)
+        joints = self._kinematics.inverse(pose, seed, iterations=IK_STEPS, lower=lower, upper=upper)
         if joints is None:
             x, y, z = pose[:3]
             raise CommandRefusedError(

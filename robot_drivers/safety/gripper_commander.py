@@ -59,6 +59,10 @@ class GripperCommander:
         """Forget a wish that was not sent yet: the gripper keeps its last command. Takes no lock."""
         self._wish = None
 
+    def forget(self) -> None:
+        """Forget what was sent: the next wish goes out even when it repeats it, as the gripper may have been moved since."""
+        self._sent = None
+
     def read(self) -> GripperState:
         """Return the newest state; in the threaded mode as the thread last read it."""
         return self._state if self._threaded else self._gripper.read()

@@ -81,6 +81,7 @@ class Interpolator:
         if share < 1.0:  # the tool would be too fast: go the same way, slower
             step *= share
             position, speed = self._sample(self._elapsed + step)
+            speed = speed * share
         self._elapsed += step
         self.position, self.speed = position, speed
         return position

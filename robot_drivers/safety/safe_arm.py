@@ -7,6 +7,8 @@ SDK call is stuck.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import secrets
 import threading
 import time
@@ -29,6 +31,8 @@ from robot_drivers.safety.interpolation import Interpolator
 from robot_drivers.safety.ledger import Ledger, Limit
 from robot_drivers.safety.limits import SafetyLimits
 from stage_core.errors import CommandRefusedError, ConfigurationError, DeviceError, nearest
+
+logger = logging.getLogger(__name__)
 
 SOURCES = ("policy", "teleop", "replay", "script", "none")
 STATE_PERIODS = 3.0  # a state older than this many control periods puts the arm on hold
@@ -118,7 +122,9 @@ class SafeArm:
         self._mode, self._fault = ArmMode.IDLE, ""
         self._source, self._requester, self._token = "none", "", 0
         self._state: ArmState | None = None
-        self._clear_action()
+        self._target: Target | None = None
+        self._command: ArmCommand | None = None
+        self._opening: float | None = None
 
     @property
     def description(self) -> ArmDescription:
@@ -161,7 +167,8 @@ class SafeArm:
         self._check_kinematics(kinematics)
         if self._gripper is not None:
             self._gripper.connect()
-        self._times = (self._clock(), self._steady())
+        self._mode, self._fault = ArmMode.IDLE, ""
+        self._clear_action()
         self._connected = True
 
     def disconnect(self) -> None:
@@ -169,7 +176,7 @@ class SafeArm:
         self._loop.stop()
         with self._lock:
             self._connected = False
-            self._source, self._token = "none", 0
+            self._source, self._requester, self._token = "none", "", 0
             self._forget_target()
         self._arm.disconnect()
         if self._gripper is not None:
@@ -179,6 +186,7 @@ class SafeArm:
         """Begin to tick at `description.control_rate_hz` in a thread; for workcells in real time."""
         if self._step_driven:
             raise ConfigurationError("this workcell is stepped by its simulation; expected no loop. Call the workcell's step() instead.")
+        self._times = (self._clock(), self._steady())
         self._loop.start()
 
     def stop_loop(self) -> None:
@@ -242,12 +250,14 @@ class SafeArm:
             raise CommandRefusedError(f'source "{source}" does not exist. {nearest(source, SOURCES)}')
         with self._lock:
             self._source, self._requester = source, requester
-            self._token = 0 if source == "none" else secrets.randbits(63) + 1
+            self._token = 0 if source == "none" else secrets.randbits(64) or 1
             if self._mode is ArmMode.MOVING:
                 self._mode, self._halt = ArmMode.IDLE, True
             elif self._mode is ArmMode.HOLD and source == "none" and self._hold.ends_with_source:
                 self._mode = ArmMode.IDLE
             self._forget_target()
+            if self._gripper is not None:
+                self._gripper.forget()
             return self._token
 
     def submit(self, command: ArmCommand) -> Verdict:
@@ -353,6 +363,7 @@ class SafeArm:
         """
         if not self._stopped.is_set():
             self._stop_reason = reason
+            logger.warning("arm stopped: %s", reason)
         self._stop_told = False
         self._stopped.set()
         if self._gripper is not None:
@@ -390,7 +401,11 @@ class SafeArm:
                 self._do_turn()
             except DeviceError as error:
                 with self._lock:
+                    new = not self._fault
                     self._enter_fault(str(error))
+                if new:
+                    with contextlib.suppress(DeviceError):  # the link may be what is lost; the fault says so already
+                        self._arm.stop()
             if self._stopped.is_set() and not self._stop_told:
                 self._stop_told = True  # a set-point may have gone out between the latch and the driver's stop
                 self._arm.stop()
@@ -399,6 +414,7 @@ class SafeArm:
         if self._stopped.is_set():
             with self._lock:
                 self._forget_target()
+                self._started = False
             if not self._step_driven:
                 self._state = self._arm.read_state()
             return
@@ -406,13 +422,12 @@ class SafeArm:
             self._state = self._arm.read_state()
         with self._lock:
             self._watch()
-            moving = self._mode is ArmMode.MOVING and not self._fault
+            if self._fault:
+                return
+            moving = self._mode is ArmMode.MOVING
             halt, self._halt = self._halt, False
             opening, self._opening = self._opening, None
             outgoing = self._next_outgoing(moving)
-        if self._fault:
-            self._arm.stop()
-            return
         if halt and self._interpolator is None:
             self._arm.stop()
         if opening is not None and self._gripper is not None:
@@ -455,8 +470,8 @@ class SafeArm:
             self._times = (now, steady)
             if abs(jump) > self._limits.clock_jump_s:
                 self._begin_hold(f"the workcell clock jumped by {jump:+.3f} s; expected at most {self._limits.clock_jump_s:g} s")
-            if self._state.mode is ArmMode.FAULT:
-                self._enter_fault(self._state.fault or "the driver reports a fault without words")
+            if self._state.mode is ArmMode.FAULT and not self._fault:
+                raise DeviceError(self._state.fault or "the driver reports a fault without words; expected one. Look at the controller.")
             age = now - self._state.stamp
             if self._mode is ArmMode.MOVING and age > STATE_PERIODS * self._period:
                 self._begin_hold(f"the arm's state is {age:.3f} s old; expected at most {STATE_PERIODS * self._period:.3f} s")
@@ -484,12 +499,15 @@ class SafeArm:
         if self._mode is ArmMode.HOLD:
             self._hold.add(reason, operator=operator, ends_with_source=ends_with_source)
         else:
+            logger.info("arm on hold: %s", reason)
             self._halt = self._mode is ArmMode.MOVING
             self._mode = ArmMode.HOLD
             self._hold.begin(reason, now=self._hold_clock(), operator=operator, ends_with_source=ends_with_source)
         self._forget_target()
 
     def _enter_fault(self, words: str) -> None:
+        if not self._fault:
+            logger.error("arm in fault: %s", words)
         self._fault = self._fault or words
         self._mode = ArmMode.IDLE if self._mode is ArmMode.MOVING else self._mode
         self._started = False
@@ -505,13 +523,11 @@ class SafeArm:
             self._gripper.drop_wish()
 
     def _clear_action(self) -> None:
-        self._target: Target | None = None
+        self._target, self._command, self._opening = None, None, None
         self._unsent, self._halt, self._started = False, False, False
-        self._opening: float | None = None
-        self._command: ArmCommand | None = None
         self._last_stamp = -np.inf
         self._ends = (-np.inf, -np.inf)
-        self._times = (0.0, 0.0)
+        self._times = (self._clock(), self._steady())
 
     # ---- checks at connect
 

@@ -112,6 +112,19 @@ def read_sources(root: Path = SOURCES) -> str:
     return "\n\n".join(file.read_text() for file in files if file.is_file())
 
 
+def line_to_run(missing: list[str], commands: list[list[str]]) -> str:
+    """Return what a user who cannot become root here is told: which packages, and the one line that installs them."""
+    one_line = " && ".join(shlex.join(["sudo", *command]) for command in commands)
+    return f"system packages are missing ({' '.join(missing)}); run this line, then `make setup` again:\n{one_line}"
+
+
+def _sudo_can_ask() -> bool:
+    """Return True when sudo exists and either a person can type a password or none is needed."""
+    if shutil.which("sudo") is None:
+        return False
+    return os.isatty(0) or subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
+
+
 def install_missing(machine: Machine) -> None:
     """Install what is missing: as root directly, else with sudo, else print the one line to run and stop.
 
@@ -127,15 +140,8 @@ def install_missing(machine: Machine) -> None:
         return
     commands = install_commands(missing, machine, read_sources())
     if os.geteuid() != 0:
-        one_line = " && ".join(shlex.join(["sudo", *command]) for command in commands)
-        # Without a terminal sudo could only wait for a password that nobody can type.
-        interactive = (
-            os.isatty(0) or subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
-            if shutil.which("sudo")
-            else False
-        )
-        if not interactive:
-            raise SetupError(f"{len(missing)} system packages are missing; run this line, then `make setup` again:\n{one_line}")
+        if not _sudo_can_ask():
+            raise SetupError(line_to_run(missing, commands))
         commands = [["sudo", *command] for command in commands]
     say(f"installing {len(missing)} system packages: {' '.join(missing)}")
     for command in commands:

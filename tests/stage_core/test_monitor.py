@@ -189,3 +189,19 @@ def test_the_first_update_says_that_the_episode_began(tasks, push_episode):
     update = StageMonitor(tasks["PushCube"], RATE).update(push_episode[0])
     assert [(event.kind, event.stage_name, event.sequence) for event in update.events] == [("entered", "reach", 0)]
     assert update.shaped_reward == 0.0
+
+
+def test_the_goal_lies_where_the_task_puts_it_from_the_thing_that_is_seen(tasks, observation_of):
+    import dataclasses
+
+    task = dataclasses.replace(tasks["StackCube"], goal=GoalConfig(source="tag", offset_m=(0.0, 0.0, 0.04)))
+    monitor = StageMonitor(task, RATE)
+    monitor.update(observation_of(0, object_position=(0.5, 0.0, 0.02), goal_position=(0.5, 0.0, 0.02)))
+    assert monitor._reader.signals.object_to_goal == pytest.approx(0.04)
+
+
+def test_a_pull_task_ignores_height_and_a_push_task_does_not(tasks, new_scene):
+    tilted = new_scene(ee_position=(0.5, 0.0, 0.0), object_position=(0.5, 0.0, 0.02), goal_position=(0.7, 0.0, 0.02), contact=True)
+    tilted.step(2).move(10, object_position=(0.69, 0.0, 0.028)).step(5)
+    assert label_observations(tasks["PullCube"], RATE, tilted.observations).success
+    assert not label_observations(tasks["PushCube"], RATE, tilted.observations).success

@@ -13,10 +13,11 @@ from geometry_msgs.msg import Point, Pose, Quaternion
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 from stage_msgs.msg import ArmCommand, ArmState, EnvironmentOutcome, ObjectState, StageEvent, StageObservation, StageStatus
+from std_msgs.msg import Header
+
 from stage_recorder.definitions import message_definition
 from stage_recorder.schema import new_episode_directory, new_metadata
 from stage_recorder.writer import EpisodeWriter
-from std_msgs.msg import Header
 
 STAGES = ["reach", "push", "success"]
 STEP_NS = 50_000_000
@@ -28,7 +29,9 @@ def header(stamp_ns: int) -> Header:
 
 def pose(generator: np.random.Generator) -> Pose:
     position, orientation = generator.normal(size=3), generator.normal(size=4)
-    return Pose(position=Point(**dict(zip("xyz", position, strict=True))), orientation=Quaternion(**dict(zip("xyzw", orientation, strict=True))))
+    return Pose(
+        position=Point(**dict(zip("xyz", position, strict=True))), orientation=Quaternion(**dict(zip("xyzw", orientation, strict=True)))
+    )
 
 
 def type_name(message: Any) -> str:
@@ -87,7 +90,9 @@ def stage_observation(generator: np.random.Generator, sequence: int, *, stamp_ns
     )  # fmt: skip
 
 
-def write_step(log: Log, generator: np.random.Generator, sequence: int, *, stamp_ns: int, episode: int = 1, space: str = "ee_delta_pose") -> None:
+def write_step(
+    log: Log, generator: np.random.Generator, sequence: int, *, stamp_ns: int, episode: int = 1, space: str = "ee_delta_pose"
+) -> None:
     """Write one lockstep step with everything in it."""
     log.write("arm/state", arm_state(generator, sequence, stamp_ns=stamp_ns, episode=episode))
     log.write("cameras/base/image_raw", image(generator, stamp_ns))
@@ -105,7 +110,12 @@ def write_step(log: Log, generator: np.random.Generator, sequence: int, *, stamp
     )  # fmt: skip
     if sequence and stage != min((sequence - 1) // 4, 2):
         event = StageEvent(header=header(stamp_ns), sequence=sequence, episode=episode, task="PushCube", kind="entered", stage=stage)
-        event.stage_name, event.previous_stage, event.previous_stage_name, event.evidence = STAGES[stage], stage - 1, STAGES[stage - 1], "moved"
+        event.stage_name, event.previous_stage, event.previous_stage_name, event.evidence = (
+            STAGES[stage],
+            stage - 1,
+            STAGES[stage - 1],
+            "moved",
+        )
         log.write("stage/events", event)
     log.write("truth/outcome", EnvironmentOutcome(header=header(stamp_ns), sequence=sequence, episode=episode, success=stage == 2))
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from recorded_logs import STAGES, STEP_NS, Log, arm_command, arm_state, image, lockstep_log, write_step
+
 from stage_recorder.joining import stage_observation
 from stage_recorder.reader import list_episodes, read_episode
 from stage_recorder.schema import mcap_path
@@ -43,7 +44,11 @@ def test_stage_observations_come_back_as_the_monitor_had_them(tmp_path):
     log = lockstep_log(tmp_path, steps=3)
     episode = read_episode(log.close(), images=False)
     first, message = episode.stage_observations[0], log.written["stage/observation"][0]
-    assert first.object_position.tolist() == [message.object.pose.position.x, message.object.pose.position.y, message.object.pose.position.z]
+    assert first.object_position.tolist() == [
+        message.object.pose.position.x,
+        message.object.pose.position.y,
+        message.object.pose.position.z,
+    ]
     assert first.goal_orientation is None
     assert (first.grasped, first.contact, first.released, first.object_static) == (True, None, False, True)
     assert (first.contact_force, first.gripper_width) == (None, 0.04)
@@ -152,6 +157,12 @@ def test_the_log_opens_in_rosbags_and_in_the_mcap_library(tmp_path):
 def test_the_list_tells_outcome_steps_and_size(tmp_path):
     lockstep_log(tmp_path, steps=4, instruction="push the cube").close("failure")
     (summary,) = list_episodes(tmp_path)
-    assert (summary.state, summary.task, summary.outcome, summary.outcome_by, summary.steps) == ("saved", "PushCube", "failure", "operator", 4)
+    assert (summary.state, summary.task, summary.outcome, summary.outcome_by, summary.steps) == (
+        "saved",
+        "PushCube",
+        "failure",
+        "operator",
+        4,
+    )
     assert summary.bytes > 0
     assert summary.duration_s >= 0

@@ -5,22 +5,21 @@ Start at `run_node`.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from stage_core.errors import StageError
+from stage_core.supervision import die_with_supervisor
 
-SUPERVISOR_VARIABLE = "STAGE_SUPERVISOR_PID"
 DEBUG_VARIABLE = "STAGE_DEBUG"
-_PR_SET_PDEATHSIG = 1
 
 
 def run_node(make_node: Callable[[], Node]) -> int:
@@ -34,29 +33,37 @@ def run_node(make_node: Callable[[], Node]) -> int:
         0 after a clean end, 1 after an error (one line on stderr; the traceback with STAGE_DEBUG set).
     """
     die_with_supervisor()
-    rclpy.init(args=sys.argv)
+    # rclpy's own handler would end the context while callbacks still publish; ours only asks the loop to end.
+    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    asked_to_end = threading.Event()
     node: Node | None = None
     code = 0
     try:
+        _on_signals(signal.default_int_handler)  # while the node waits for hardware or a server, Ctrl-C ends the wait
         node = make_node()
+        _on_signals(lambda *_: asked_to_end.set())
         executor = make_executor()
         executor.add_node(node)
         for extra in getattr(node, "companions", ()):
             executor.add_node(extra)
-        while rclpy.ok() and getattr(node, "exit_code", None) is None:
+        while not asked_to_end.is_set() and getattr(node, "exit_code", None) is None:
             executor.spin_once(timeout_sec=0.1)
         code = getattr(node, "exit_code", None) or 0
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         code = 0
     except StageError as error:
         report(error, node)
         code = 1
     finally:
-        # A terminal sends Ctrl-C to the whole process group, so a second SIGINT may arrive while we tidy up.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # A terminal and a launcher may both send Ctrl-C; the second must not spoil the tidying up.
+        _on_signals(signal.SIG_IGN)
         _close(node)
     return code
+
+
+def _on_signals(handler) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
 
 
 def make_executor():
@@ -86,13 +93,3 @@ def report(error: BaseException, node: Node | None = None) -> None:
         traceback.print_exception(error)
     name = node.get_name() if node is not None else os.path.basename(sys.argv[0])
     print(f"[{name}] error: {error}", file=sys.stderr, flush=True)
-
-
-def die_with_supervisor() -> None:
-    """Ask the kernel for SIGINT when the supervisor dies, so that its kill leaves no orphan. Linux only."""
-    expected = os.environ.get(SUPERVISOR_VARIABLE)
-    if expected is None:
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
-    if os.getppid() != int(expected):  # it died before we could ask
-        sys.exit(1)

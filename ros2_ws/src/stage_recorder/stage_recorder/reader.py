@@ -15,11 +15,11 @@ from stage_core.monitor import StageEvent
 from stage_recorder.joining import is_lockstep, join_actions, join_image, join_intended, stage_observation, state_arrays
 from stage_recorder.schema import (
     ARM_STATE,
-    EPISODE_FILE,
     STAGE_EVENTS,
     STAGE_OBSERVATION,
     STAGE_STATUS,
     TRUTH_OUTCOME,
+    episode_directories,
     mcap_file,
     read_metadata,
 )
@@ -56,9 +56,9 @@ class EpisodeSummary:
 
 
 def list_episodes(root: Path | str) -> list[EpisodeSummary]:
-    """Return a summary of every episode directly below `root`, oldest first; also of ones that are unfinished or cannot be read."""
-    files = sorted(Path(root).expanduser().glob(f"*/{EPISODE_FILE}"))
-    return [summarize(file.parent) for file in files]
+    """Return a summary of every episode below `root`, oldest first; also of ones that are unfinished or cannot be read."""
+    found = [summarize(directory) for directory in episode_directories(root)]
+    return sorted(found, key=lambda summary: summary.started or summary.identifier)  # names count whole seconds only
 
 
 def summarize(directory: Path) -> EpisodeSummary:

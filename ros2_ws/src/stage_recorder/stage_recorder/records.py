@@ -1,6 +1,6 @@
 """Walking the records of an MCAP file, finished or not: the reader's fast path and what repair stands on.
 
-A file that was cut off at any byte yields every message of every whole chunk. Start at `iterate_messages` and `scan`.
+A file that was cut off at any byte yields every message of every whole chunk; a damaged chunk is passed over. Start at `iterate_messages` and `scan`.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def iterate_messages(path: Path, types: dict[str, tuple[str, str]] | None = None
         types: If given, filled with topic -> (type name, definition text) before a topic's first message.
 
     Raises:
-        EpisodeError: If the file cannot be read or is no MCAP file.
+        EpisodeError: If the disk does not let it be read. A file without a whole chunk yields nothing.
     """
     found = Scan()
     for content in _chunks(path, found):
@@ -115,7 +115,7 @@ def scan(path: Path) -> Scan:
     """Return what a file holds, with the place of every whole chunk and message.
 
     Raises:
-        EpisodeError: If the file cannot be read or is no MCAP file.
+        EpisodeError: If the disk does not let it be read. A file without a whole chunk yields nothing.
     """
     found = Scan()
     for content in _chunks(path, found):
@@ -131,7 +131,8 @@ def _chunks(path: Path, found: Scan) -> Iterator[ChunkContent]:
     try:
         with open(path, "rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
-                raise EpisodeError(f"{path} is no MCAP file; expected one that a recorder wrote. Remove it or restore it from a copy.")
+                found.damage = "does not begin as an MCAP file does"
+                return
             found.end = file.tell()
             previous: Chunk | None = None
             while not found.finished:
@@ -145,8 +146,8 @@ def _chunks(path: Path, found: Scan) -> Iterator[ChunkContent]:
                     return
                 if opcode == CHUNK:
                     content = _open_chunk(found.end, body, found)
-                    if content is None:
-                        return
+                    if content is None:  # later chunks may be whole
+                        continue
                     previous = content.chunk
                     previous.index_offset = file.tell()
                     found.end = file.tell()

@@ -27,9 +27,9 @@ from stage_recorder.bag_metadata import BagTopic, bag_metadata
 from stage_recorder.records import MAGIC, Chunk, Scan, scan
 from stage_recorder.schema import (
     BAG_FILE,
-    EPISODE_FILE,
     INTERRUPTED,
     EpisodeError,
+    episode_directories,
     mcap_file,
     outcome_of,
     read_metadata,
@@ -41,16 +41,16 @@ logger = logging.getLogger(__name__)
 
 
 def repair_interrupted(root: Path | str) -> list[Path]:
-    """Repair every interrupted episode directly below `root`; what cannot be repaired is logged and left as it is.
+    """Repair every interrupted episode below `root`; what cannot be repaired is logged and left as it is.
 
     Returns:
         The directories that were repaired now; empty when all are whole.
     """
     repaired = []
-    for file in sorted(Path(root).expanduser().glob(f"*/{EPISODE_FILE}")):
+    for directory in episode_directories(root):
         try:
-            if repair_episode(file.parent):
-                repaired.append(file.parent)
+            if repair_episode(directory):
+                repaired.append(directory)
         except StageError as error:
             logger.warning("%s", error)
     return repaired
@@ -86,18 +86,17 @@ def repair_episode(directory: Path | str) -> bool:
 
 
 def _make_whole(file: BinaryIO, path: Path) -> Scan:
-    file.seek(0, os.SEEK_END)
-    if file.tell() <= len(MAGIC):
+    found = scan(path)
+    if found.finished:
+        return found
+    if found.chunks:
+        _append_summary(file, found)
+    else:  # the kill came before the first chunk; perhaps not even the header is whole
         file.seek(0)
         file.truncate()
         writer = Writer(file)
         writer.start(profile="ros2", library="stage")
         writer.finish()
-    else:
-        found = scan(path)
-        if found.finished:
-            return found
-        _append_summary(file, found)
     file.flush()
     os.fsync(file.fileno())
     return scan(path)
@@ -106,15 +105,13 @@ def _make_whole(file: BinaryIO, path: Path) -> Scan:
 def _append_summary(file: BinaryIO, found: Scan) -> None:
     """Cut the file behind the last whole chunk; write that chunk's message indexes, then what every finished file ends with."""
     tail = RecordBuilder()
-    start = found.end
-    if found.chunks:  # its message indexes may be missing in part, so they are written again
-        last = found.chunks[-1]
-        start = last.index_offset
-        last.index_offsets = {}
-        for channel_id, entries in last.message_offsets.items():
-            last.index_offsets[channel_id] = start + tail.count
-            MessageIndex(channel_id=channel_id, records=entries).write(tail)
-        last.index_length = tail.count
+    last = found.chunks[-1]
+    start = last.index_offset
+    last.index_offsets = {}  # some of its message indexes may be missing, so they are written again
+    for channel_id, entries in last.message_offsets.items():
+        last.index_offsets[channel_id] = start + tail.count
+        MessageIndex(channel_id=channel_id, records=entries).write(tail)
+    last.index_length = tail.count
     DataEnd(0).write(tail)
     data = tail.end()
     file.seek(start)

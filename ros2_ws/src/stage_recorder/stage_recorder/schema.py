@@ -146,7 +146,13 @@ def validated(mapping: dict[str, Any], *, source: str) -> dict[str, Any]:
     version = mapping.get("schema_version", SCHEMA_VERSION) if isinstance(mapping, dict) else SCHEMA_VERSION
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ConfigurationError(f"{source}: schema_version is {version}; this Stage reads up to {SCHEMA_VERSION}. Update Stage.")
-    return dataclasses.asdict(from_mapping(EpisodeMetadata, mapping, source=source))
+    content = dataclasses.asdict(from_mapping(EpisodeMetadata, mapping, source=source))
+    try:
+        return json.loads(json.dumps(content, allow_nan=False))  # tuples become lists, as in the file
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{source}: a value cannot be written as JSON: {error}. Give numbers (no NaN), text, lists and mappings."
+        ) from None
 
 
 def read_metadata(directory: Path) -> dict[str, Any]:
@@ -225,6 +231,12 @@ def new_episode_directory(root: Path, task: str) -> Path:
     raise EpisodeError(f"{root} holds every name that was tried. Choose another folder.")
 
 
+def episode_directories(root: Path | str) -> list[Path]:
+    """Return the directories of every episode below `root` (or `root` itself, if it is one), oldest first."""
+    files = Path(root).expanduser().rglob(EPISODE_FILE)
+    return sorted((file.parent for file in files), key=lambda directory: (directory.name, str(directory)))
+
+
 def mcap_path(directory: Path) -> Path:
     """Return the path of the episode's MCAP."""
     return Path(directory) / f"{Path(directory).name}_0.mcap"
@@ -248,6 +260,28 @@ def outcome_of(mapping: dict[str, Any]) -> Outcome:
     if value not in OUTCOMES:
         raise ConfigurationError(f"outcome is {value!r}. {nearest(str(value), OUTCOMES)}")
     return Outcome(value=value, by=mapping.get("by", ""), at=mapping.get("at") or utc_now(), notes=mapping.get("notes", ""))
+
+
+def label_episode(directory: Path | str, value: str, *, by: str = "operator", notes: str = "") -> dict[str, Any]:
+    """Give a saved episode another outcome; the old one stays in `labels`, and the log is not touched.
+
+    Returns:
+        The new episode.json.
+
+    Raises:
+        EpisodeError: If the episode is not saved, or the disk refuses.
+        ConfigurationError: If the value is not one of `OUTCOMES`.
+    """
+    metadata = read_metadata(Path(directory))
+    if metadata["state"] != "saved":
+        raise EpisodeError(f"{directory} is still being recorded, or was interrupted. Stop it, or run: stage episodes repair")
+    outcome = vars(outcome_of({"value": value, "by": by, "notes": notes}))
+    labelled = {**metadata, "outcome": outcome, "labels": [*metadata["labels"], outcome]}
+    try:
+        write_metadata(Path(directory), labelled)
+    except OSError as error:
+        raise EpisodeError(f"{directory} cannot be labelled: {error.strerror}. Check its rights and free space.") from None
+    return labelled
 
 
 def utc_now() -> str:

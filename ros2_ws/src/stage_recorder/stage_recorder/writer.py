@@ -173,7 +173,10 @@ class EpisodeWriter:
 
         Raises:
             EpisodeError: If the disk refuses; everything written before stays readable after `stage episodes repair`.
+            ConfigurationError: If the outcome is not one of `schema.OUTCOMES`; the episode stays open.
         """
+        outcome = dict(outcome or {})
+        outcome_of(outcome)  # a wrong word is refused while the episode is still open
         with self._wake:
             if self._closing:
                 if self._failure is not None:
@@ -195,7 +198,7 @@ class EpisodeWriter:
                 os.fsync(self._file.fileno())
             bag = [BagTopic(topic.name, topic.type_name, topic.messages, topic.latched) for topic in self._topics.values()]
             write_atomically(self.directory / BAG_FILE, bag_metadata(self.path.name, bag, *(self._times or (0, 0))))
-            write_metadata(self.directory, self._closed_metadata(dict(outcome or {})))  # the one step that makes it saved
+            write_metadata(self.directory, self._closed_metadata(outcome))  # the one step that makes it saved
         except OSError as error:
             self._failure = self._refused(error)
             raise self._failure from None

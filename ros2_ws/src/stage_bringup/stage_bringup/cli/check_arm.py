@@ -27,7 +27,7 @@ def run(options: Options) -> int:
     target = options.arm if ":" in options.arm else str(names.resolve_workcell(options.arm, "arm"))
     from robot_drivers import checks
 
-    return report(checks.check_arm(target, read_only=options.read_only), options)
+    return report(checks.check_arm(target, allow_motion=not options.read_only), options)
 
 
 def report(results: list, options: FigureOptions) -> int:

@@ -76,9 +76,7 @@ def relabel(directory: Path, task_name: str = "") -> dict[str, Any]:
     if episode.stages is None or not episode.stage_observations:
         raise ConfigurationError(f"{directory} holds no stage observations; it was recorded without a stage monitor. Record it again.")
     task = load_task(names.task_file(names.resolve_task(task_name or episode.task)))
-    rate = 1.0 / float(np.median(np.diff(episode.stamps))) if len(episode) > 1 else 20.0
-    # Stamps are whole nanoseconds, so a rate taken from them is off in the last digits; the true one is a round number.
-    labels = label_observations(task, round(rate, 3), episode.stage_observations)
+    labels = label_observations(task, float(episode.metadata["control_rate_hz"]), episode.stage_observations)
     pairs = {
         "stage": (episode.stages, labels.stages),
         "progress": (episode.progress, labels.progress),

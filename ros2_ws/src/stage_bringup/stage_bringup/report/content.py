@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from stage_bringup.report.latency import read_latency
 from stage_bringup.report.summary import succeeded
 from stage_bringup.report.video import encode_video
 
@@ -90,7 +91,6 @@ def view_episode(result: Any, episode: Any | None, page_directory: Path, *, with
         period = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
         cameras = sorted(episode.images)
         video, video_type = encode_video([episode.images[name] for name in cameras], 1.0 / period if period > 0 else rate_hz)
-    round_trip = dict(result.round_trip_ms or {})
     return EpisodeView(
         index=result.index,
         seed=result.seed,
@@ -108,7 +108,7 @@ def view_episode(result: Any, episode: Any | None, page_directory: Path, *, with
         video=video,
         video_type=video_type,
         cameras=cameras,
-        latency={"policy server round trip": round_trip} if round_trip else {},
+        latency=read_latency(directory) if directory is not None and directory.is_dir() else {},
         error=result.error,
     )
 

@@ -130,13 +130,14 @@ def event_table(view: EpisodeView) -> str:
 
 
 def latency_table(episodes: Sequence[EpisodeView]) -> str:
-    """Return each hop's latency, per episode."""
-    rows = [
-        (f"episode {view.index}", escape(hop), milliseconds(figures.get("median")), milliseconds(figures.get("p99")))
-        for view in episodes
-        for hop, figures in view.latency.items()
-    ]
-    return table(("", "hop", "median", "p99"), rows) if rows else '<span class="quiet">No policy was asked.</span>'
+    """Return each hop's latency, median over the episodes of each episode's median and p99, and the worst p99."""
+    hops = list(dict.fromkeys(hop for view in episodes for hop in view.latency))
+    rows = []
+    for hop in hops:
+        measured = [view.latency[hop] for view in episodes if hop in view.latency]
+        medians, tails = sorted(entry["median"] for entry in measured), sorted(entry["p99"] for entry in measured)
+        rows.append((escape(hop), milliseconds(medians[len(medians) // 2]), milliseconds(tails[len(tails) // 2]), milliseconds(tails[-1])))
+    return table(("hop", "median", "p99", "worst p99"), rows) if rows else '<span class="quiet">No policy was asked.</span>'
 
 
 def process_table(processes: dict[str, int]) -> str:

@@ -29,13 +29,15 @@ def encode_video(cameras: list[np.ndarray], rate_hz: float) -> tuple[bytes, str]
     if codec not in av.codecs_available:
         container_format, codec, mime, settings = "webm", "libvpx-vp9", "video/webm", {"crf": "34", "b": "0", "cpu-used": "5"}
     frames = [side_by_side([camera[step] for camera in cameras]) for step in range(len(cameras[0]))]
-    height, width = frames[0].shape[:2]
+    height, width = shown_size(*frames[0].shape[:2])
     file = io.BytesIO()
     with av.open(file, mode="w", format=container_format) as container:
         stream = container.add_stream(codec, rate=Fraction(rate_hz).limit_denominator(1000), options=settings)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for image in frames:
-            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+            # Small images are enlarged smoothly: a browser shows 128 pixels as blocks.
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(width, height, "yuv420p", interpolation="BICUBIC")
+            for packet in stream.encode(frame):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)
@@ -43,18 +45,12 @@ def encode_video(cameras: list[np.ndarray], rate_hz: float) -> tuple[bytes, str]
 
 
 def side_by_side(images: list[np.ndarray]) -> np.ndarray:
-    """Return (H, W, 3) images beside each other, scaled to about `HEIGHT` by whole pixels; both sides even, as yuv420p needs."""
-    scaled = [scale(image) for image in images]
-    height = min(image.shape[0] for image in scaled)
-    joined = np.concatenate([image[:height] for image in scaled], axis=1)
-    return np.ascontiguousarray(joined[: height - height % 2, : joined.shape[1] - joined.shape[1] % 2])
+    """Return (H, W, 3) images beside each other, cut to the height of the lowest."""
+    height = min(image.shape[0] for image in images)
+    return np.ascontiguousarray(np.concatenate([image[:height] for image in images], axis=1))
 
 
-def scale(image: np.ndarray) -> np.ndarray:
-    """Return the image enlarged or thinned by a whole factor, so that it is near `HEIGHT` pixels high."""
-    height = image.shape[0]
-    if height >= 2 * HEIGHT:
-        step = height // HEIGHT
-        return image[::step, ::step]
-    factor = max(1, HEIGHT // height)
-    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+def shown_size(height: int, width: int) -> tuple[int, int]:
+    """Return (height, width) near `HEIGHT` pixels high, both even, as yuv420p needs."""
+    factor = HEIGHT / height
+    return 2 * round(height * factor / 2), 2 * max(1, round(width * factor / 2))

@@ -7,7 +7,8 @@ import math
 from stage_core.families.pick_place import GraspRules
 from stage_core.geometry import vertical_cosine
 from stage_core.signals import Signals
-from stage_core.task import LiftUprightThresholds, TaskConfig
+from stage_core.task import TaskConfig
+from stage_core.thresholds import LiftUprightThresholds
 
 
 class LiftUprightRules(GraspRules):

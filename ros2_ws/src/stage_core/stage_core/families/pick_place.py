@@ -5,7 +5,8 @@ from __future__ import annotations
 from stage_core.debounce import frames_of
 from stage_core.separator import StageRules
 from stage_core.signals import Signals
-from stage_core.task import GraspThresholds, PickPlaceThresholds, StackThresholds, TaskConfig
+from stage_core.task import TaskConfig
+from stage_core.thresholds import GraspThresholds, PickPlaceThresholds, StackThresholds
 
 
 class GraspRules(StageRules):

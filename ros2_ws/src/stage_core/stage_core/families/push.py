@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stage_core.separator import StageRules
 from stage_core.signals import Signals
-from stage_core.task import PushThresholds
+from stage_core.thresholds import PushThresholds
 
 
 class PushRules(StageRules):

@@ -1,0 +1,1 @@
+"""Losses as tested functions, one idea each, per sample by default."""

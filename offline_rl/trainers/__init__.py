@@ -1,0 +1,1 @@
+"""Trainers: only the loop; losses, data and weights are tested functions elsewhere."""
