@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -70,23 +71,16 @@ def session(seed: int, steps: int, root: Path, on_start: Any) -> SessionResult:
 
 def run_together(seeds: tuple[int, int], steps: int, root: Path) -> tuple[dict[int, SessionResult], list[tuple[int, int]]]:
     """Run one graph per seed at once; return their results and what an onlooker saw in each domain: (nodes, distinct names)."""
-    started = threading.Barrier(len(seeds))
-    results: dict[int, SessionResult] = {}
+    started = threading.Barrier(len(seeds), timeout=60.0)
     seen: list[tuple[int, int]] = []
 
-    def one(seed: int) -> None:
-        def look(supervisor: Any) -> None:
-            started.wait(60.0)
-            seen.append(onlooker(supervisor.domain_id))
+    def look(supervisor: Any) -> None:
+        started.wait()
+        seen.append(onlooker(supervisor.domain_id))
 
-        results[seed] = session(seed, steps, root, look)
-
-    threads = [threading.Thread(target=one, args=(seed,)) for seed in seeds]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results, seen
+    with ThreadPoolExecutor(max_workers=len(seeds)) as pool:
+        runs = {seed: pool.submit(session, seed, steps, root, look) for seed in seeds}
+        return {seed: run.result() for seed, run in runs.items()}, seen
 
 
 def onlooker(domain_id: int) -> tuple[int, int]:

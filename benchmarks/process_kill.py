@@ -28,7 +28,9 @@ def run(quick: bool) -> dict[str, Any]:
         names = [process.name for process in describe(Path(folder)).processes]
         chosen = ["policy", "recorder"] if quick else names
         rows = [kill(name, Path(folder) / name) for name in chosen]
-    good = [row for row in rows if row["held"] and row["gripper_kept"] and row["named"] and not row["left_behind"] and row["steps_lost"] == 0]
+    good = [
+        row for row in rows if row["held"] and row["gripper_kept"] and row["named"] and not row["left_behind"] and row["steps_lost"] == 0
+    ]
     return {
         "value": {"processes_killed": len(rows), "as_promised": len(good)},
         "limit": {"as_promised": len(rows)},
@@ -76,10 +78,12 @@ def kill(name: str, root: Path) -> dict[str, Any]:
         pids = [process.pid for process in supervisor.processes]
     held_after = time_to_hold(states, killed_at)
     limit = limit_s(name, graph)
+    moved_again = held_after is not None and any(state.mode == "moving" for state in states if state.time > killed_at + held_after)
     return {
         "killed": name,
         "was_moving": moving,
-        "held": moving and (limit is None or (held_after is not None and held_after <= limit)),
+        "held": moving and (limit is None or (held_after is not None and held_after <= limit and not moved_again)),
+        "moved_again": moved_again,
         "held_after_s": None if held_after is None else round(held_after, 3),
         "limit_s": limit,
         "gripper_kept": all(abs(state.opening - opening) < 0.02 for state in states if state.time > killed_at),

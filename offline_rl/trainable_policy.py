@@ -81,7 +81,7 @@ class TrainableFlowPolicy:
         features = features.repeat(self.draws, 1)
         actions = batch.actions.repeat(self.draws, 1, 1)
         noise, time = torch.randn_like(actions), draw_times(len(actions))
-        error = flow_matching_loss(lambda chunk, at: self.network.velocity(chunk, at, features), actions, noise, time)
+        error = flow_matching_loss(lambda chunk, at: self.network.estimate(chunk, at, features), actions, noise, time)
         error = error.unflatten(0, (self.draws, -1)).mean(dim=0)
         return error if reduction == "none" else error.mean()
 

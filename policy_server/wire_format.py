@@ -110,9 +110,7 @@ def _decode_array(value: dict[Any, Any]) -> np.ndarray:
         count *= size
     if count * dtype.itemsize != len(data):
         raise WireFormatError(f"an array of {dtype} {tuple(shape)} has {len(data)} bytes; expected {count * dtype.itemsize}.")
-    array = np.ndarray(tuple(shape), dtype, buffer=data)
-    array.flags.writeable = False
-    return array
+    return np.ndarray(tuple(shape), dtype, buffer=data)  # read-only, because bytes are
 
 
 def _read_dtype(value: dict[Any, Any]) -> np.dtype:

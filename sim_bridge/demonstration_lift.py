@@ -109,7 +109,8 @@ class LiftScript:
             position=middle + grip,
             orientation=np.array(normalise(quaternion_multiply(_as_quaternion(rotation), ee_orientation))),
             gripper=0.0,
-            speed=0.75 * self._speed,
+            speed=0.6 * self._speed,
+            turn=0.06,
         )
 
     def _begin_to_let_go(self, ee_position: np.ndarray, ee_orientation: np.ndarray) -> WayPoint:

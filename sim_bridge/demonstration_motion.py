@@ -34,7 +34,7 @@ class WayPoint:
     orientation: np.ndarray
     gripper: float
     speed: float = 0.02
-    turn: float = 0.1
+    turn: float = 0.08
 
 
 def step_towards(commanded_position: np.ndarray, commanded_orientation: np.ndarray, target: WayPoint) -> np.ndarray:

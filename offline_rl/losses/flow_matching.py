@@ -1,4 +1,4 @@
-"""Flow matching: learn the velocity that carries noise to demonstrated chunks along straight lines.
+"""Flow matching: learn the flow that carries noise to demonstrated chunks along straight lines.
 
 Start at `flow_matching_loss`.
 """
@@ -30,30 +30,35 @@ def interpolate(actions: Tensor, noise: Tensor, time: Tensor) -> tuple[Tensor, T
 
 
 def flow_matching_loss(
-    velocity: Callable[[Tensor, Tensor], Tensor],
+    estimate: Callable[[Tensor, Tensor], Tensor],
     actions: Tensor,
     noise: Tensor,
     time: Tensor,
     *,
     reduction: Literal["none", "mean"] = "none",
 ) -> Tensor:
-    """Return the squared error of the velocity, averaged over the chunk.
+    """Return the squared error of the estimated end of the flow, averaged over the chunk.
+
+    The velocity is (end - x_t) / (1 - t), so this is the velocity's squared error times (1 - t)^2: the same optimum, without
+    the weight on times close to 1 that Euler steps never reach.
 
     Args:
-        velocity: (chunks (B, H, D), times (B,)) -> (B, H, D).
+        estimate: (chunks x_t (B, H, D), times (B,)) -> their ends (B, H, D).
         actions: (B, H, D) normalised.
         noise: (B, H, D) standard normal.
-        time: (B,) in [0, 1].
+        time: (B,) in [0, 1).
         reduction: `none` gives (B,), so that samples can be weighted; `mean` a number.
+
+    Source: the velocity form is Lipman et al., ICLR 2023, equation 23; estimating the end is its "x-prediction".
     """
-    place, target = interpolate(actions, noise, time)
-    error = (velocity(place, time).float() - target).square().mean(dim=(1, 2))
+    place, _ = interpolate(actions, noise, time)
+    error = (estimate(place, time).float() - actions).square().mean(dim=(1, 2))
     return error if reduction == "none" else error.mean()
 
 
 def draw_times(count: int) -> Tensor:
-    """Return (count,) times from Beta(1, 1.5): more of them near the noise, where the chunk is decided.
+    """Return (count,) times in [0, 1) from Beta(1, 1.5): more of them near the noise, where the chunk is decided.
 
     Source: Black et al., pi0, 2024, appendix B (there time runs the same way, with a cut-off of 0.999).
     """
-    return 1.0 - (1.0 - torch.rand(count)) ** (1.0 / 1.5) if count else torch.zeros(0)
+    return 1.0 - (1.0 - torch.rand(count)) ** (1.0 / 1.5)

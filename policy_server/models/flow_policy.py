@@ -70,7 +70,7 @@ class FlowPolicy(Policy):
     def warm_up(self) -> None:
         """Fix the thread count, so that sums are formed in one order on every call, and make the first real call quick."""
         torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
+        torch.use_deterministic_algorithms(True, warn_only=True)
         for _ in range(3):
             super().warm_up()
 

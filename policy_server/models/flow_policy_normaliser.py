@@ -117,7 +117,8 @@ def state_features(states: np.ndarray, entry: StateEntry, joints: int) -> np.nda
 
 def _two_columns(quaternions: np.ndarray) -> np.ndarray:
     """Return (..., 6): images of x and y under quaternions (..., 4) xyzw."""
-    x, y, z, w = np.moveaxis(quaternions / np.linalg.norm(quaternions, axis=-1, keepdims=True), -1, 0)
+    lengths = np.maximum(np.linalg.norm(quaternions, axis=-1, keepdims=True), 1e-9)  # zeros come with a server's warm-up
+    x, y, z, w = np.moveaxis(quaternions / lengths, -1, 0)
     first = (1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y))
     second = (2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x))
     return np.stack([*first, *second], axis=-1)

@@ -1,6 +1,7 @@
 """What stands between every command and the metal: limits, watchdog, stop latch. Start at `safe_arm.SafeArm`."""
 
 from robot_drivers.safety.limits import CollisionSphere, KeepOutBox, KeepOutPlane, SafetyLimits
-from robot_drivers.safety.safe_arm import SafeArm, SafeArmStatus, Verdict
+from robot_drivers.safety.safe_arm import SafeArm
+from robot_drivers.safety.status import SafeArmStatus, Verdict
 
 __all__ = ["CollisionSphere", "KeepOutBox", "KeepOutPlane", "SafeArm", "SafeArmStatus", "SafetyLimits", "Verdict"]

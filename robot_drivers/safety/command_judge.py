@@ -12,6 +12,7 @@ from robot_drivers.safety.admission import Refusal
 from robot_drivers.safety.envelope import Envelope, Target
 from robot_drivers.safety.ledger import Limit
 from robot_drivers.safety.limits import SafetyLimits
+from robot_drivers.safety.timing import Timing
 from stage_core.errors import CommandRefusedError
 
 PAUSE = 1.5  # control periods without a target after which the arm counts as standing
@@ -22,22 +23,14 @@ class CommandJudge:
     """Remembers the last commanded target, which deltas are added to and speeds are measured from."""
 
     def __init__(
-        self,
-        limits: SafetyLimits,
-        description: ArmDescription,
-        kinematics: Kinematics | None,
-        *,
-        control_period_s: float,
-        accelerate: bool,
-        rate_limited: bool,
+        self, limits: SafetyLimits, description: ArmDescription, kinematics: Kinematics | None, timing: Timing, *, accelerate: bool
     ) -> None:
-        """Prepare for one arm; see `Envelope` for `accelerate`. `rate_limited` is False where every step has one command."""
+        """Prepare for one arm; see `Envelope` for `accelerate`."""
         self._limits = limits
-        self._native = description.native_spaces
-        self._period = control_period_s
+        self._timing = timing
+        self._period = timing.control_period_s
         self._kinematics = kinematics
-        self._rate_limited = rate_limited
-        self.envelope = Envelope(limits, description, kinematics, control_period_s=control_period_s, accelerate=accelerate)
+        self.envelope = Envelope(limits, description, kinematics, control_period_s=self._period, accelerate=accelerate)
         self._still = np.zeros(len(description.joint_names))
         self._allowance, self._allowance_at = BURST, 0.0
         self.forget()
@@ -48,19 +41,18 @@ class CommandJudge:
         self._last_stamp = -np.inf
         self._last_speed = self._still
 
-    def judge(self, command: ArmCommand, measured: ArmState, *, steady: float) -> tuple[Target, list[Limit]]:
+    def judge(self, command: ArmCommand, measured: ArmState) -> tuple[Target, list[Limit]]:
         """Return the lawful target of a command, and the limits that changed it.
 
         Args:
             command: Checked by `admission.check_form`, of any space but HOLD.
             measured: The newest state of the arm.
-            steady: Steady clock, s.
 
         Raises:
             Refusal: In words; the last target stays what it was.
         """
-        if self._rate_limited:
-            self._check_rate(steady)
+        if not self._timing.step_driven:
+            self._check_rate(self._timing.steady())
         pose = make_pose(measured.ee_position, measured.ee_orientation)
         here = self.envelope.measured_target(measured.joint_positions, pose)
         previous = here if self.last is None else self.envelope.with_measured_joints(self.last, measured.joint_positions)

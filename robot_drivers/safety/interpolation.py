@@ -14,6 +14,8 @@ from robot_drivers.kinematics import Kinematics
 from robot_drivers.poses import pose_distance
 from stage_core.errors import DeviceError, MissingDependencyError
 
+SLOWINGS = 6  # tries to find the part of a step that the tool's speed allows; two are the rule
+
 
 class Interpolator:
     """The set-point of a joint-controlled arm: position, velocity and acceleration, one loop period after the other."""
@@ -74,16 +76,16 @@ class Interpolator:
             self._elapsed = 0.0
         if self._elapsed >= self._plan.duration:
             return self._land()
-        start = self.position
-        step = self._period
+        start, step = self.position, self._period
         position, speed = self._sample(self._elapsed + step)
-        share = self._allowed_share(start, position)
-        if share < 1.0:  # the tool would be too fast: go the same way, slower
-            step *= share
+        for _ in range(SLOWINGS):
+            share = self._allowed_share(start, position)
+            if share >= 1.0:
+                break
+            step *= share  # the tool would be too fast: go the same way, slower
             position, speed = self._sample(self._elapsed + step)
-            speed = speed * share
         self._elapsed += step
-        self.position, self.speed = position, speed
+        self.position, self.speed = position, speed * (step / self._period)
         return position
 
     def _land(self) -> np.ndarray:
@@ -91,12 +93,13 @@ class Interpolator:
         return self.position
 
     def _brake(self) -> np.ndarray:
-        """Slow every joint down by the largest deceleration."""
+        """Slow all joints down alike, the fastest by the largest deceleration, so that the path stays straight."""
         self._plan, self._goal = None, None
-        step = self._acceleration * self._period
-        slower = np.sign(self.speed) * np.maximum(np.abs(self.speed) - step, 0.0)
-        self.position = self.position + 0.5 * (self.speed + slower) * self._period
-        self.speed = slower
+        fastest = float(np.abs(self.speed).max())
+        if fastest > 0.0:
+            slower = self.speed * max(0.0, 1.0 - self._acceleration[0] * self._period / fastest)
+            self.position = self.position + 0.5 * (self.speed + slower) * self._period
+            self.speed = slower
         return self.position
 
     def _plan_to(self, goal: np.ndarray) -> Any:

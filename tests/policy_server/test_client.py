@@ -51,6 +51,14 @@ def test_plain_openpi_server_gets_no_key_of_ours(start_plain_server):
     assert reply.server_inference_s == pytest.approx(0.0015) and reply.server_queue_s is None
 
 
+def test_reply_to_another_request_is_refused(start_plain_server):
+    client = PolicyClient(port=start_plain_server({"stage_protocol": 1}).port)  # it says so, but echoes no request id
+    client.connect()
+    with pytest.raises(DeviceError, match="answered request None; expected 1"):
+        client.infer({"value": 1.0}, 5.0)
+    assert not client.connected
+
+
 def test_traceback_of_an_openpi_server_becomes_its_last_line(start_plain_server):
     failure = "Traceback (most recent call last):\n  File \"policy.py\", line 3, in infer\nKeyError: 'observation/image'\n"
     client = PolicyClient(port=start_plain_server(failure=failure).port)

@@ -83,6 +83,7 @@ def array_map(**change):
         {"data": "text"},
         {"data": None},
         {"data": bytes(7)},
+        {"data": bytes(12)},
         {"data": datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)},
     ],
 )

@@ -58,7 +58,9 @@ def make_limits(**changes) -> SafetyLimits:
 class RecordingArm(FakeArm):
     """Follows at once, remembers every command that reached it, and can take poses by itself."""
 
-    def __init__(self, clock: ManualClock, *, spaces=(ActionSpace.JOINT_POSITION,), interpolates: bool = False, time_constant_s: float = 0.0) -> None:
+    def __init__(
+        self, clock: ManualClock, *, spaces=(ActionSpace.JOINT_POSITION,), interpolates: bool = False, time_constant_s: float = 0.0
+    ) -> None:
         super().__init__(clock=clock.now, steady=clock.now, time_constant_s=time_constant_s)
         self._description = replace(self._description, native_spaces=tuple(spaces), interpolates=interpolates)
         self.reached: list[ArmCommand] = []

@@ -11,9 +11,13 @@ from robot_drivers.kinematics import Kinematics
 from robot_drivers.poses import make_pose, pose_distance
 from stage_core.geometry import quaternion_multiply
 
-HOSTILE = 10_000
+HOSTILE = 10_000  # in all, over three kinds of arms
 LAWFUL = 10_000
-ABSOLUTE = {"joints": (ActionSpace.JOINT_POSITION,), "poses": (ActionSpace.EE_POSE,), "both": (ActionSpace.JOINT_POSITION, ActionSpace.EE_POSE)}
+ABSOLUTE = {
+    "joints": (ActionSpace.JOINT_POSITION,),
+    "poses": (ActionSpace.EE_POSE,),
+    "both": (ActionSpace.JOINT_POSITION, ActionSpace.EE_POSE),
+}
 
 
 class Judge:
@@ -86,7 +90,7 @@ def hostile(rig: Rig, random: np.random.Generator):
     return rig.command(space, values, **changes)
 
 
-@pytest.mark.parametrize(("kind", "count"), [("poses", HOSTILE), ("joints", HOSTILE // 2), ("both", HOSTILE // 4)])
+@pytest.mark.parametrize(("kind", "count"), [("poses", HOSTILE // 2), ("joints", 3 * HOSTILE // 10), ("both", HOSTILE // 5)])
 def test_no_hostile_command_reaches_the_driver_outside_the_limits(kind: str, count: int) -> None:
     rig = Rig(spaces=ABSOLUTE[kind], first_target_distance_m=0.05, first_target_angle_rad=0.3)
     judge, random = Judge(rig), np.random.default_rng(3)
@@ -102,7 +106,9 @@ def test_no_hostile_command_reaches_the_driver_outside_the_limits(kind: str, cou
             judge.judge(command, PERIOD)
     assert len(rig.arm.reached) > count / 50, "the test must also let something through"
     assert all(0.0 <= opening <= 1.0 for opening in rig.gripper.reached)
-    assert {"refused_not_finite", "refused_token", "refused_stale", "refused_length", "refused_jump"} <= set(rig.safe_arm.status().interventions)
+    assert {"refused_not_finite", "refused_token", "refused_stale", "refused_length", "refused_jump"} <= set(
+        rig.safe_arm.status().interventions
+    )
 
 
 def test_no_hostile_command_passes_the_limits_between_targets_either() -> None:
@@ -135,7 +141,7 @@ def lawful_pose(judge: Judge, random: np.random.Generator, start: np.ndarray) ->
 def test_lawful_poses_pass_unaltered(kind: str) -> None:
     rig = Rig(spaces=ABSOLUTE[kind], interpolates=True, joint_acceleration_rad_s2=200.0, joint_velocity_share=1.0)
     judge, random = Judge(rig), np.random.default_rng(5)
-    pose, count = judge.pose, LAWFUL if kind == "poses" else LAWFUL // 10
+    pose, count = judge.pose, LAWFUL // 2 if kind == "poses" else LAWFUL // 10
     for _ in range(count):
         pose = lawful_pose(judge, random, pose)
         verdict = rig.submit(ActionSpace.EE_POSE, pose)
@@ -152,7 +158,7 @@ def test_lawful_joint_positions_pass_unaltered() -> None:
     judge, random = Judge(rig), np.random.default_rng(6)
     home = judge.joints
     joints = home
-    for _ in range(LAWFUL // 2):
+    for _ in range(4 * LAWFUL // 10):
         joints = np.clip(joints + random.uniform(-0.015, 0.015, size=7), home - 0.15, home + 0.15)
         verdict = rig.submit(ActionSpace.JOINT_POSITION, joints)
         assert verdict.accepted, verdict.reason

@@ -85,7 +85,7 @@ ARM_ROWS = [
     ("action too old", command(stamp=lambda stamp: stamp - 5.0), ("5.0", "s old", "too slow")),
     ("action of the future", command(stamp=lambda stamp: stamp + 5.0), ("ahead of the workcell clock", "Compare the clocks")),
     ("second commander", command(token=lambda token: token + 1), ("token", "a second commander?", "Ask for the arm")),
-    ("source without the arm", command(source="teleop"), ('source "teleop" does not command the arm', 'expected "policy"')),
+    ("source without the arm", command(source="teleop"), ('source "teleop" does not command the arm', '"policy" does', "Ask for the arm")),
     (
         "unknown command source",
         with_arm(lambda cell, token: cell.safe_arm.switch_source("telop", "me")),

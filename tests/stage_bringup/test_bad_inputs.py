@@ -76,7 +76,7 @@ COMMAND_ROWS: list[Row] = [
     ("unknown failure", cli("collect", "--failures", "mis"), ("--failures", '"mis"', 'Did you mean "miss"?')),
     ("unknown method", cli("train", "bcc"), ('"bcc"', 'Did you mean "bc"?')),
     ("method of a later version", cli("train", "sta-tpo"), ('"sta-tpo"', "not part of this version", "Known: bc")),
-    ("train without data", cli("train", "bc", "--data", "{here}/nowhere", "--output", "{here}/run"), ("nowhere",)),
+    ("train without data", cli("train", "bc", "--episodes", "{here}/nowhere", "--output", "{here}/run"), ("nowhere",)),
     ("unknown figure", cli("bench", "overheat"), ('"overheat"', 'Did you mean "overhead"?')),
     ("episode not there", cli("label", "{here}/none"), ("none does not exist", "stage episodes list")),
     ("no episode inside", cli("label", "{here}/empty"), ("holds no episode.json", "stage episodes list")),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ import pytest
 
 from stage_bringup.cli import main as stage
 from stage_bringup.cli.collect import failure_cycle
+from stage_core.errors import ConfigurationError
 
 HEAVY = ("torch", "mani_skill", "sapien", "rclpy", "av", "pinocchio")
 
@@ -87,3 +90,44 @@ def test_failures_are_spread_evenly_over_the_asked_share():
 
 def test_without_failures_every_episode_is_left_alone():
     assert failure_cycle((), 0.4) == ("",)
+
+
+def test_serve_ends_with_code_0_on_ctrl_c():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "stage_bringup.cli.main", "serve", "--policy", "scripted", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert "policy server ready: scripted" in server.stdout.readline()
+        server.send_signal(signal.SIGINT)
+        _, errors = server.communicate(timeout=20)
+    assert server.returncode == 0
+    assert "Traceback" not in errors
+
+
+def test_env_prints_exports_for_the_only_graph_that_runs():
+    from stage_bringup.cli.env import choose_domain
+
+    assert choose_domain(None, [42]) == 42
+    assert choose_domain(None, []) is None
+    assert choose_domain(7, [42, 43]) == 7
+
+
+def test_env_asks_which_of_several_graphs():
+    from stage_bringup.cli.env import choose_domain
+
+    with pytest.raises(ConfigurationError, match=r"2 graphs run .* \[42, 43\]; name one: stage env --domain 42"):
+        choose_domain(None, [42, 43])
+
+
+def test_env_finds_a_running_graph_by_its_lease(monkeypatch):
+    from stage_bringup.cli.env import running_domains
+    from stage_bringup.isolation import lease_domain
+
+    monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)
+    lease = lease_domain()
+    try:
+        assert lease.domain_id in running_domains()
+    finally:
+        lease.close()
+    assert lease.domain_id not in running_domains()

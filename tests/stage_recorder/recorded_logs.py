@@ -11,7 +11,7 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, Quaternion
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from stage_msgs.msg import ArmCommand, ArmState, EnvironmentOutcome, ObjectState, StageEvent, StageObservation, StageStatus
 from std_msgs.msg import Header
 
@@ -21,6 +21,7 @@ from stage_recorder.writer import EpisodeWriter
 
 STAGES = ["reach", "push", "success"]
 STEP_NS = 50_000_000
+INTRINSICS = [10.0, 0.0, 4.0, 0.0, 11.0, 3.0, 0.0, 0.0, 1.0]
 
 
 def header(stamp_ns: int) -> Header:
@@ -96,6 +97,7 @@ def write_step(
     """Write one lockstep step with everything in it."""
     log.write("arm/state", arm_state(generator, sequence, stamp_ns=stamp_ns, episode=episode))
     log.write("cameras/base/image_raw", image(generator, stamp_ns))
+    log.write("cameras/base/camera_info", CameraInfo(header=header(stamp_ns), height=6, width=8, k=INTRINSICS, d=[0.5]))
     log.write("command/policy", arm_command(generator, sequence, stamp_ns=stamp_ns, episode=episode, space=space))
     log.write("command/intended", arm_command(generator, sequence, stamp_ns=stamp_ns, episode=episode))
     log.write("stage/observation", stage_observation(generator, sequence, stamp_ns=stamp_ns, episode=episode))

@@ -90,6 +90,7 @@ def test_a_repaired_episode_reads_like_a_saved_one_and_says_interrupted(tmp_path
     log = lockstep_log(tmp_path / "original", steps=8)
     directory = interrupted_copy(log, tmp_path / "copy")
     unrepaired = read_episode(directory)
+    assert unrepaired.metadata["state"] == "recording"
     assert repair_interrupted(tmp_path / "copy") == [directory]
     repaired, saved = read_episode(directory), read_episode(log.close())
     for episode in (unrepaired, repaired):
@@ -98,6 +99,7 @@ def test_a_repaired_episode_reads_like_a_saved_one_and_says_interrupted(tmp_path
         assert np.array_equal(episode.stages, saved.stages)
     assert repaired.metadata["flags"] == ["interrupted"]
     assert repaired.metadata["outcome"]["value"] == "unknown"
+    assert repaired.metadata["cameras"] == saved.metadata["cameras"]
     assert repaired.metadata["counts"]["topics"] == saved.metadata["counts"]["topics"]
     rosbags = pytest.importorskip("rosbags.highlevel")
     with rosbags.AnyReader([directory]) as bag:

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from recorded_logs import STAGES, STEP_NS, Log, arm_command, arm_state, image, lockstep_log, write_step
+from recorded_logs import INTRINSICS, STAGES, STEP_NS, Log, arm_command, arm_state, image, lockstep_log, write_step
 
+from stage_core.errors import ConfigurationError
 from stage_recorder.joining import stage_observation
 from stage_recorder.reader import list_episodes, read_episode
-from stage_recorder.schema import mcap_path
+from stage_recorder.schema import label_episode, mcap_path
 
 
 def test_every_array_of_a_lockstep_episode_is_bit_equal(tmp_path):
@@ -166,3 +167,32 @@ def test_the_list_tells_outcome_steps_and_size(tmp_path):
     )
     assert summary.bytes > 0
     assert summary.duration_s >= 0
+
+
+def test_episode_json_describes_cameras_and_sources(tmp_path):
+    given = [{"name": "base", "width": 8, "height": 6, "extrinsics": {"parent": "base", "position": [1.0, 0.0, 0.5]}}]
+    metadata = read_episode(lockstep_log(tmp_path, steps=4, cameras=given).close()).metadata
+    (camera,) = metadata["cameras"]
+    assert (camera["name"], camera["width"], camera["height"], camera["frame"]) == ("base", 8, 6, "base")
+    assert (camera["intrinsics"], camera["distortion"], camera["extrinsics"]) == (INTRINSICS, [0.5], given[0]["extrinsics"])
+    (segment,) = metadata["sources"]
+    assert (segment["source"], segment["commands"]) == ("policy", 4)
+
+
+def test_a_new_label_keeps_the_old_one_and_leaves_the_log_alone(tmp_path):
+    directory = lockstep_log(tmp_path, steps=2).close("success")
+    before = mcap_path(directory).read_bytes()
+    label_episode(directory, "failure", by="me", notes="it slipped")
+    metadata = read_episode(directory).metadata
+    assert (metadata["outcome"]["value"], metadata["outcome"]["notes"]) == ("failure", "it slipped")
+    assert [entry["value"] for entry in metadata["labels"]] == ["success", "failure"]
+    assert mcap_path(directory).read_bytes() == before
+    with pytest.raises(ConfigurationError, match="outcome is 'broken'"):
+        label_episode(directory, "broken")
+
+
+def test_a_wrong_outcome_is_refused_and_the_episode_stays_open(tmp_path):
+    log = lockstep_log(tmp_path, steps=2)
+    with pytest.raises(ConfigurationError, match="outcome is 'good'"):
+        log.close("good")
+    assert len(read_episode(log.close())) == 2

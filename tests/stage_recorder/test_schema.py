@@ -20,9 +20,9 @@ def valid(**changes):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"operater": "me"}, 'operater is not a known key. Did you mean "operator"'),
+        ({"operatr": "me"}, 'operatr is not a known key. Did you mean "operator"'),
         ({"seed": "one"}, "seed is 'one'; expected a whole number"),
-        ({"outcome": {"value": "succes"}}, "outcome.value is 'succes'; expected one of success, failure"),
+        ({"outcome": {"value": "good"}}, "outcome.value is 'good'; expected one of success, failure"),
         ({"state": "done"}, "state is 'done'; expected one of recording, saved"),
         ({"schema_version": 2}, "schema_version is 2; this Stage reads up to 1. Update Stage"),
         ({"id": ""}, "id is ''"),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from stage_bringup.graph import GraphRequest, describe_graph
 from stage_bringup.supervisor import Supervisor, with_free_port
 

@@ -6,9 +6,9 @@ import json
 import signal
 
 import pytest
-from stage_recorder.reader import read_episode
-
 from conftest import alive, wait_until
+
+from stage_recorder.reader import read_episode
 
 FAKE = {"workcell": "fake", "policy": "scripted"}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from stage_core.labels import label_observations
 from stage_recorder.reader import read_episode
 
 SCRIPT = {"workcell": "maniskill", "source": "script"}

@@ -13,7 +13,7 @@ from typing import Any
 
 from robot_drivers.workcell import WorkcellConfig, load_workcell_config
 from stage_bringup.configuration_files import configuration_root, find_configuration, find_task
-from stage_bringup.policies import served_policy
+from stage_bringup.policies import contract_of, served_policy
 from stage_core.errors import ConfigurationError
 from stage_core.task import TaskConfig, load_task
 
@@ -41,6 +41,7 @@ class GraphRequest:
         demonstrator_noise: Action noise of the scripted demonstrator.
         demonstrator_failures: Induced failures, cycled over the episodes; an empty text is none.
         horizon_steps: None: the task's time-out.
+        settle_s: Seconds that an episode goes on after its first success.
         results_path: Where the runner writes its results.
         namespace: ROS namespace of the whole robot.
         log_level: Of every node.
@@ -66,6 +67,7 @@ class GraphRequest:
     demonstrator_noise: float = 0.0
     demonstrator_failures: tuple[str, ...] = ()
     horizon_steps: int | None = None
+    settle_s: float = 0.5
     results_path: str = ""
     namespace: str = ""
     log_level: str = "info"
@@ -195,6 +197,7 @@ class _Builder:
             "condition": self.request.condition,
             "control_rate_hz": self.workcell.control_rate_hz,
             "lockstep": self.lockstep,
+            "contract": contract_of(self.request.policy) if self.request.policy else None,
             "settings": {"source": self.request.source, **self.request.settings},
         }
         parameters = {
@@ -243,6 +246,7 @@ class _Builder:
             "episodes": request.episodes,
             "seed": request.seed,
             "instruction": self.instruction,
+            "settle_s": request.settle_s,
             "lockstep": self.lockstep,
             "record": request.record,
             "truth": self.truth,

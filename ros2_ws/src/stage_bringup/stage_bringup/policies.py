@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from policy_server.loading import POLICIES, checkpoints
 from stage_bringup.configuration_files import bundled
@@ -52,3 +54,15 @@ def served_policy(name: str) -> str:
     if not (folder / "contract.json").is_file():
         raise ConfigurationError(f"checkpoint {folder} has no contract.json; expected a folder that stage train wrote.")
     return str(folder.resolve())
+
+
+def contract_of(name: str) -> dict[str, Any] | None:
+    """Return the contract of a policy that comes as a checkpoint, for episode.json; None for any other.
+
+    Raises:
+        ConfigurationError: As `served_policy`.
+    """
+    served = served_policy(name)
+    folder = checkpoints().get(served, Path(served))
+    file = folder / "contract.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None

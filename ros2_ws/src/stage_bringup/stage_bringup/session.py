@@ -36,6 +36,7 @@ class SessionRequest:
         demonstrator_noise: Action noise of the scripted demonstrator.
         demonstrator_failures: Cycled over the episodes; an empty text is none.
         horizon_steps: None: the task's time-out.
+        settle_s: Seconds that an episode goes on after its first success.
         quiet: Print no stages.
         on_line: Called with every line that the runner prints.
         on_start: Called with the supervisor once all processes run; for tests and benchmarks.
@@ -57,6 +58,7 @@ class SessionRequest:
     demonstrator_noise: float = 0.0
     demonstrator_failures: tuple[str, ...] = ()
     horizon_steps: int | None = None
+    settle_s: float = 0.5
     quiet: bool = False
     on_line: Callable[[str], None] | None = None
     on_start: Callable[[Supervisor], None] | None = None
@@ -120,6 +122,7 @@ def run_session(request: SessionRequest) -> SessionResult:
             demonstrator_noise=request.demonstrator_noise,
             demonstrator_failures=request.demonstrator_failures,
             horizon_steps=request.horizon_steps,
+            settle_s=request.settle_s,
             quiet=request.quiet,
             condition=request.condition,
             settings=request.settings,

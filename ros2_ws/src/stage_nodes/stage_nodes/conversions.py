@@ -25,8 +25,9 @@ NANOSECONDS = 1_000_000_000
 
 
 def to_time(stamp: float) -> Time:
-    """Return a ROS time for `stamp` in seconds, rounded to 1 ns."""
-    nanoseconds = round(stamp * NANOSECONDS)
+    """Return a ROS time for `stamp` in seconds, rounded to 1 ns; `from_time` gives a stamp that came from a message back bit for bit."""
+    whole = math.floor(stamp)  # stamp * 1e9 has no bits left for nanoseconds on a wall clock
+    nanoseconds = whole * NANOSECONDS + round((stamp - whole) * NANOSECONDS)
     return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
 
 

@@ -17,7 +17,6 @@ from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from stage_msgs.msg import ArmState, EpisodeStatus, StepAcknowledgement
 from stage_msgs.srv import StartEpisode, StopEpisode
-from stage_recorder.repair import repair_interrupted
 
 from stage_core.errors import StageError
 from stage_nodes.diagnostics import NodeDiagnostics
@@ -38,6 +37,7 @@ from stage_nodes.topics import (
     leased_and_latched,
     reliable,
 )
+from stage_recorder.repair import repair_interrupted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ class RecorderNode(Node):
         if topic.name == ARM_STATE:
             state = deserialize_message(content, ArmState)
             if recording is not None:
-                recording.count_gap(state.episode, state.sequence)
+                recording.note_state(state)
             self._steps[stamp_of(content)] = (state.episode, state.sequence)
             while len(self._steps) > 64:
                 del self._steps[next(iter(self._steps))]

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from stage_msgs.msg import ArmState
 from stage_msgs.srv import StartEpisode
 
 from stage_core.errors import StageError
@@ -13,6 +14,8 @@ from stage_nodes.recorded_topics import RecordedTopic
 from stage_recorder.definitions import message_definition
 from stage_recorder.schema import new_episode_directory, new_metadata
 from stage_recorder.writer import EpisodeWriter
+
+CLOCK_JUMP_WORDS = "clock jumped"  # as SafeArm says why it holds
 
 
 class Recording:
@@ -42,6 +45,7 @@ class Recording:
         self.bytes = 0
         self.gaps = 0
         self._last: tuple[int, int] | None = None
+        self._flags: set[str] = set()
 
     def write(self, topic: str, content: bytes) -> None:
         """Write one serialized message. Raises StageError when the disk refuses."""
@@ -50,16 +54,18 @@ class Recording:
         self.messages += 1
         self.bytes += len(content)
 
-    def count_gap(self, episode: int, sequence: int) -> None:
-        """Count the steps missing between the last state and this one."""
-        if self._last is not None and self._last[0] == episode and sequence > self._last[1] + 1:
-            self.gaps += sequence - self._last[1] - 1
-        self._last = (episode, sequence)
+    def note_state(self, state: ArmState) -> None:
+        """Count the steps missing since the last state, and remember what the whole episode must be flagged with."""
+        if self._last is not None and self._last[0] == state.episode and state.sequence > self._last[1] + 1:
+            self.gaps += state.sequence - self._last[1] - 1
+        self._last = (state.episode, state.sequence)
+        if CLOCK_JUMP_WORDS in state.hold_reason:
+            self._flags.add("clock_jump")
 
     def save(self, outcome: str, by: str, notes: str) -> Path:
         """Close the file and mark the episode saved. Raises StageError when the disk refuses."""
         counts = {"messages": self.messages, "bytes": self.bytes, "sequence_gaps": self.gaps}
-        return self._writer.close({"value": outcome, "by": by, "notes": notes, "counts": counts})
+        return self._writer.close({"value": outcome, "by": by, "notes": notes, "counts": counts, "flags": sorted(self._flags)})
 
     def abandon(self, words: str) -> None:
         """Close what can be closed after a write error; what is on disk stays for `stage episodes repair`."""

@@ -24,7 +24,8 @@ from mcap.writer import Writer
 
 from stage_core.errors import StageError
 from stage_recorder.bag_metadata import BagTopic, bag_metadata
-from stage_recorder.records import MAGIC, Chunk, Scan, scan
+from stage_recorder.camera_facts import camera_of, describe_camera, merge_cameras
+from stage_recorder.records import MAGIC, Chunk, Scan, iterate_messages, scan
 from stage_recorder.schema import (
     BAG_FILE,
     INTERRUPTED,
@@ -212,6 +213,18 @@ def _describe(directory: Path, path: Path, found: Scan, metadata: dict[str, Any]
             "bytes": sum(chunk.uncompressed_size for chunk in found.chunks),
             "topics": {topic.name: topic.messages for topic in topics},
         },
+        "cameras": merge_cameras(metadata["cameras"], _cameras(path)),
         "ended": ended,
     }
     write_metadata(directory, repaired)
+
+
+def _cameras(path: Path) -> list[dict[str, Any] | None]:
+    """Return what the cameras in a log told about themselves."""
+    types: dict[str, tuple[str, str]] = {}
+    first: dict[str, dict[str, Any] | None] = {}
+    for message in iterate_messages(path, types):
+        camera = camera_of(message.topic)
+        if camera and camera not in first:
+            first[camera] = describe_camera(camera, *types[message.topic], message.content)
+    return list(first.values())

@@ -17,6 +17,7 @@ from typing import Any
 from mcap.writer import CompressionType, Writer
 
 from stage_recorder.bag_metadata import BagTopic, bag_metadata, offered_qos
+from stage_recorder.camera_facts import camera_of, describe_camera, merge_cameras
 from stage_recorder.definitions import type_hash
 from stage_recorder.schema import (
     BAG_FILE,
@@ -44,9 +45,11 @@ COMPRESSIONS = {"none": CompressionType.NONE, "lz4": CompressionType.LZ4, "zstd"
 class _Topic:
     """A topic of the file and what was written of it."""
 
-    def __init__(self, name: str, type_name: str, channel_id: int, latched: bool) -> None:
-        self.name, self.type_name, self.channel_id, self.latched = name, type_name, channel_id, latched
+    def __init__(self, name: str, type_name: str, definition: str, channel_id: int, latched: bool) -> None:
+        self.name, self.type_name, self.definition, self.channel_id, self.latched = name, type_name, definition, channel_id, latched
         self.messages = 0
+        self.camera = camera_of(name)
+        self.first = b""  # the first message of a CameraInfo topic
         source = name.strip("/").partition(COMMAND_PREFIX)[2]
         self.source = source if source and not name.endswith(COMMAND_INTENDED) else ""
 
@@ -131,7 +134,7 @@ class EpisodeWriter:
             name = "/" + topic.strip("/")
             channel_metadata = {"offered_qos_profiles": _yaml(offered_qos(latched)), "topic_type_hash": type_hash(type_name)}
             channel_id = self._mcap.register_channel(name, "cdr", self._types[type_name], channel_metadata)
-        self._topics[topic] = _Topic(name, type_name, channel_id, latched)
+        self._topics[topic] = _Topic(name, type_name, definition, channel_id, latched)
 
     def write(self, topic: str, content: bytes, log_time_ns: int, publish_time_ns: int) -> None:
         """Take one message; returns at once unless the disk is `QUEUE_BYTES` behind.
@@ -155,9 +158,10 @@ class EpisodeWriter:
                 raise self._failure
             if self._closing:
                 raise EpisodeError(f"{self.directory.name} is closed; expected no more messages.")
-            self._queue.append((entry, bytes(content), log_time_ns, publish_time_ns))
+            content = bytes(content)
+            self._queue.append((entry, content, log_time_ns, publish_time_ns))
             self._queued_bytes += len(content)
-            self._count(entry, len(content), log_time_ns)
+            self._count(entry, content, log_time_ns)
             if self._queued_bytes > WAKE_BYTES:
                 self._wake.notify_all()
 
@@ -226,16 +230,20 @@ class EpisodeWriter:
         given = vars(outcome_of(outcome))
         closed = {**self._metadata, "state": "saved", "ended": utc_now(), "counts": counts, "drops": drops, "flags": flags}
         closed |= {"sources": segments, "outcome": given, "labels": [*self._metadata.get("labels", ()), given]}
-        if "cameras" in outcome:
-            closed["cameras"] = outcome["cameras"]
+        told = [
+            describe_camera(topic.camera, topic.type_name, topic.definition, topic.first) for topic in self._topics.values() if topic.first
+        ]
+        closed["cameras"] = merge_cameras([*self._metadata.get("cameras", ()), *outcome.get("cameras", ())], told)
         return closed
 
-    def _count(self, topic: _Topic, size: int, log_time_ns: int) -> None:
+    def _count(self, topic: _Topic, content: bytes, log_time_ns: int) -> None:
         topic.messages += 1
-        self._bytes += size
+        self._bytes += len(content)
         if not self._times:
             self._times = [log_time_ns, log_time_ns]
         self._times = [min(self._times[0], log_time_ns), max(self._times[1], log_time_ns)]
+        if topic.camera and not topic.first:
+            topic.first = content
         if topic.source:
             if not self._segments or self._segments[-1]["source"] != topic.source:
                 self._segments.append({"source": topic.source, "start": log_time_ns, "end": log_time_ns, "commands": 0})

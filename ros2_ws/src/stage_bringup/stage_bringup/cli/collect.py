@@ -11,6 +11,8 @@ from stage_bringup.cli import names, output
 from stage_bringup.cli.options import FigureOptions
 from stage_core.errors import ConfigurationError, StageError, nearest
 
+SETTLE_S = 0.15  # a demonstration that goes on after its success only teaches to stand still
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options(FigureOptions):
@@ -84,6 +86,7 @@ def collect_task(task: str, options: Options, cycle: tuple[str, ...], folder: Pa
             episode_root=options.output,
             demonstrator_noise=options.noise,
             demonstrator_failures=cycle,
+            settle_s=SETTLE_S,
             quiet=True,
             on_line=counter.take,
         )

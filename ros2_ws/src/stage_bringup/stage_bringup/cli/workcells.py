@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from stage_bringup.cli.names import resolve_workcell
+from stage_bringup.cli.output import write_atomically
 from stage_core.configuration import load_yaml
 
 
@@ -19,7 +20,4 @@ def state_only(name: str, folder: Path) -> Path:
     """
     content = load_yaml(resolve_workcell(name))
     content["cameras"] = {}
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{content['name']}_state_only.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    return path
+    return write_atomically(folder / f"{content['name']}_state_only.yaml", yaml.safe_dump(content, sort_keys=False))

@@ -1,0 +1,62 @@
+"""When the arm must hold: no valid action is due, a clock jumped, or the arm's state grew old (DESIGN 9.2, 9.5)."""
+
+from __future__ import annotations
+
+import math
+
+from robot_drivers.arm import ArmCommand, ArmState
+from robot_drivers.safety.limits import SafetyLimits
+from robot_drivers.safety.timing import Timing
+
+STATE_PERIODS = 3.0  # a state older than this many control periods puts the arm on hold
+ROUNDING_S = 1e-9  # sums of control periods are not exact
+
+
+class Watchdog:
+    """Times actions on two clocks; the earlier end counts. In a simulation that steps, its own clock alone counts."""
+
+    def __init__(self, limits: SafetyLimits, timing: Timing) -> None:
+        """Watch one arm."""
+        self._limits = limits
+        self._timing = timing
+        # Braking begins within two control periods of the last valid action, whatever its sender claims; one turn of
+        # the loop may pass before the end is seen.
+        self._longest = 2.0 * timing.control_period_s - (0.0 if timing.step_driven else timing.loop_period_s)
+        self.forget()
+        self.restart()
+
+    def restart(self) -> None:
+        """Compare the clocks from now on."""
+        self._times = (self._timing.clock(), self._timing.steady())
+
+    def forget(self) -> None:
+        """No action is valid any more."""
+        self.last_stamp = -math.inf
+        self._ends = (-math.inf, -math.inf)
+
+    def feed(self, command: ArmCommand) -> None:
+        """Note a valid action."""
+        valid = min(command.valid_for, self._longest)
+        self.last_stamp = command.stamp
+        self._ends = (command.stamp + valid, self._timing.steady() + valid)
+
+    def action_is_over(self) -> bool:
+        """Return True when no action is valid now."""
+        over = self._timing.clock() >= self._ends[0] - ROUNDING_S
+        return over or (not self._timing.step_driven and self._timing.steady() >= self._ends[1])
+
+    def clock_trouble(self) -> str:
+        """Return in words that the workcell clock jumped against the steady one since the last call, or ""."""
+        now, steady = self._timing.clock(), self._timing.steady()
+        jump = (now - self._times[0]) - (steady - self._times[1])
+        self._times = (now, steady)
+        if self._timing.step_driven or abs(jump) <= self._limits.clock_jump_s:
+            return ""
+        return (
+            f"the workcell clock jumped by {jump:+.3f} s; expected at most {self._limits.clock_jump_s:g} s. Look for a time server's step"
+        )
+
+    def state_trouble(self, state: ArmState) -> str:
+        """Return in words that the arm's state is too old, or ""."""
+        age, limit = self._timing.clock() - state.stamp, STATE_PERIODS * self._timing.control_period_s
+        return "" if self._timing.step_driven or age <= limit else f"the arm's state is {age:.3f} s old; expected at most {limit:.3f} s"
