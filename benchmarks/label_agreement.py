@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from stage_bringup.cli.collect import failure_cycle
+from stage_bringup.configuration_files import find_task
 from stage_bringup.session import EpisodeResult, SessionRequest, run_session
 from stage_core.statistics import wilson_interval
+from stage_core.task import load_task
 
 TASKS = ("PushCube", "PullCube", "PickCube", "StackCube", "LiftPegUpright")
 AGREEMENT_LIMIT, FAILURE_LIMIT = 0.99, 0.40
-FINAL_DISTANCE_M = 0.05  # the better of 0.025, 0.05 and 0.1 would still be a trivial labeller; all three are in the details
+DISTANCES_M = (0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15)  # tried by the trivial labeller
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -33,9 +35,7 @@ def run(quick: bool) -> dict[str, Any]:
     agreement = share(rows, lambda row: row["monitor"] == row["environment"])
     failures = share(rows, lambda row: not row["environment"])
     flickers = sum(row["regressions"] for row in rows if row["failure"] == "" and row["environment"])
-    distances = {
-        f"{limit} m": share(rows, lambda row, limit=limit: (row["distance"] <= limit) == row["environment"]) for limit in (0.025, 0.05, 0.1)
-    }
+    hindsight = [best_by_distance([row for row in rows if row["task"] == task]) for task in tasks]
     wrong = [row for row in rows if row["monitor"] != row["environment"]]
     enough = quick or (len(rows) >= 100 and failures >= FAILURE_LIMIT)
     return {
@@ -46,7 +46,9 @@ def run(quick: bool) -> dict[str, Any]:
             "episodes": len(rows),
             "interval_95": wilson_interval(round(agreement * len(rows)), len(rows)),
             "trivial_always_success": share(rows, lambda row: row["environment"]),
-            "trivial_final_distance": distances,
+            # Its threshold is the best one for each task, found afterwards: better than anybody could have set it.
+            "trivial_final_distance": round(sum(agreeing for _, agreeing in hindsight) / len(rows), 4),
+            "trivial_final_distance_per_task": {task: f"{limit} m: {count}" for task, (limit, count) in zip(tasks, hindsight, strict=True)},
             "per_task": {task: per_task([row for row in rows if row["task"] == task]) for task in tasks},
             "disagreements": wrong,
         },
@@ -87,19 +89,31 @@ def row_of(task: str, result: EpisodeResult, failure: str) -> dict[str, Any]:
         "failure": failure,
         "monitor": bool(result.monitor_success),
         "environment": bool(result.environment_success),
-        "distance": final_distance(episode.stage_observations),
+        "distance": final_distance(episode.stage_observations, np.array(load_task(find_task(task)).goal.offset_m)),
         "regressions": sum(event.kind == "regression" for event in episode.stage_events),
         "ended_by": result.ended_by,
         "steps": result.steps,
     }
 
 
-def final_distance(observations: list[Any]) -> float:
-    """Return the last known distance of object and goal, m; infinite where either was never known."""
+def final_distance(observations: list[Any], offset: np.ndarray) -> float:
+    """Return the last known distance of the object to where it belongs, m; infinite where that was never known.
+
+    Args:
+        observations: Of the whole episode.
+        offset: (3,) m, from the goal's position to where the object's centre belongs.
+    """
     for observation in reversed(observations):
         if observation.object_position is not None and observation.goal_position is not None:
-            return float(np.linalg.norm(observation.object_position - observation.goal_position))
+            return float(np.linalg.norm(observation.object_position - observation.goal_position - offset))
     return math.inf
+
+
+def best_by_distance(rows: list[dict[str, Any]]) -> tuple[float, int]:
+    """Return the threshold, m, with which final distance alone agrees with ManiSkill most often, and how often that is."""
+    counts = {limit: sum((row["distance"] <= limit) == row["environment"] for row in rows) for limit in DISTANCES_M}
+    limit = max(counts, key=lambda candidate: counts[candidate])
+    return limit, counts[limit]
 
 
 def per_task(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -23,8 +23,9 @@ def draw_batches(
     batch_size: int,
     brightness: float = 0.0,
     task_files: tuple[Path, ...] = (),
+    task_weights: Mapping[str, float] | None = None,
 ) -> Iterator[Batch]:
-    """Yield random batches for ever; every step of the data is equally likely, and so is every wording of a task.
+    """Yield random batches for ever; every step of a task is equally likely, and so is every wording of it.
 
     Args:
         demonstrations: Of `load_demonstrations`.
@@ -33,6 +34,7 @@ def draw_batches(
         batch_size: B.
         brightness: As in `change_brightness`.
         task_files: As in `instruction_choices`.
+        task_weights: Task -> how much more often its steps are drawn; 1 where it is not named.
     """
     images = torch.from_numpy(demonstrations.images).permute(0, 3, 1, 2)
     states = torch.from_numpy(normaliser.normalise_states(demonstrations.features))
@@ -41,8 +43,11 @@ def draw_batches(
     words = encode_instructions(texts, buckets)
     first = torch.tensor([start for start, _ in choices])[demonstrations.episode_of]
     count = torch.tensor([number for _, number in choices])[demonstrations.episode_of]
+    weights = torch.tensor([(task_weights or {}).get(task, 1.0) for task in demonstrations.tasks], dtype=torch.float64)
+    share = weights[demonstrations.episode_of].cumsum(dim=0)
     while True:
-        rows = torch.randint(len(images), (batch_size,))
+        # searchsorted may return the length itself for the largest numbers: rounding
+        rows = torch.searchsorted(share, torch.rand(batch_size, dtype=torch.float64) * share[-1]).clamp(max=len(images) - 1)
         text = first[rows] + (torch.rand(len(rows)) * count[rows]).long()
         yield Batch(images=change_brightness(images[rows], brightness), states=states[rows], words=words[text], actions=actions[rows])
 

@@ -21,7 +21,7 @@ from policy_server.models.flow_policy_normaliser import state_features
 from policy_server.observation import join_state, prepare_image
 from stage_core.episode import Episode
 from stage_core.errors import ConfigurationError, StageError
-from stage_recorder.reader import list_episodes, read_episode
+from stage_recorder.reader import EpisodeSummary, list_episodes, read_episode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ def load_demonstrations(
     Args:
         roots: Directories of episodes.
         contract: Of the policy to be trained: camera, state and action of the arrays.
-        only_successful: Leave out episodes that nobody judged a success.
+        only_successful: Leave out episodes that never saw success, or that a person called a failure.
         tasks: Names to keep; empty keeps all.
         cache: Directory for decoded episodes, so that the next run does not decode them again; None: no cache.
         watch: Wraps the list of episodes, for a progress bar.
@@ -126,7 +126,7 @@ def load_demonstrations(
             dropped[f"is {summary.state}"] += 1
         elif tasks and summary.task not in tasks:
             dropped["other task"] += 1
-        elif only_successful and summary.outcome in ("failure", "discarded"):
+        elif only_successful and _refused_by_a_person(summary):
             dropped["not successful"] += 1
         else:
             try:
@@ -187,6 +187,11 @@ def arrays_of_episode(episode: Episode, contract: PolicyContract, *, only_succes
         actions=labels[commanded].astype(np.float32),
         counts=counts,
     )
+
+
+def _refused_by_a_person(summary: EpisodeSummary) -> bool:
+    """Return True where someone called it a failure; a simulation's last word may miss a success that came before."""
+    return summary.outcome == "discarded" or (summary.outcome == "failure" and summary.outcome_by not in ("environment", "monitor"))
 
 
 def _episode_arrays(directory: Path, contract: PolicyContract, only_successful: bool, cache: str | Path | None) -> EpisodeArrays:

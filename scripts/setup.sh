@@ -8,6 +8,8 @@ supported() {
     command -v "$1" >/dev/null 2>&1 && "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1
 }
 
+# The Python that .venv was made with comes first: setting up again must not change it.
+made_with=$(sed -n 's/^home = //p' "$here/../.venv/pyvenv.cfg" 2>/dev/null || true)
 # ROS 2 is compiled for the system's Python, so with ROS sourced no other one will do.
 if [ -n "${ROS_DISTRO:-}" ]; then candidates=/usr/bin/python3; else candidates="python3 python3.12 python3.11 /usr/bin/python3"; fi
 if [ -n "${STAGE_PYTHON:-}" ]; then
@@ -15,6 +17,7 @@ if [ -n "${STAGE_PYTHON:-}" ]; then
     echo "stage set-up: STAGE_PYTHON is '$STAGE_PYTHON'; expected a Python 3.11 or 3.12 that runs. Correct or unset it." >&2
     exit 1
 fi
+if [ -z "${ROS_DISTRO:-}" ] && [ -n "$made_with" ] && supported "$made_with/python3"; then exec "$made_with/python3" "$here/setup" "$@"; fi
 for python in $candidates; do
     if supported "$python"; then exec "$python" "$here/setup" "$@"; fi
 done

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from sim_bridge.demonstration_motion import WayPoint, downward, rotation_between, yaw_of
+from sim_bridge.demonstration_motion import LEANING_REACH, WayPoint, leaning, rotation_between, yaw_of
 from stage_core.observation import StageObservation
 
 GRASP_HEIGHT = 0.018  # m, tool centre; the cube's middle is at 0.02
@@ -61,7 +61,8 @@ class GraspScript:
 
     def _point(self, position: np.ndarray, gripper: float, speed: float | None = None) -> WayPoint:
         assert self._yaw is not None
-        return WayPoint(position=position, orientation=downward(self._yaw), gripper=gripper, speed=speed or self._speed)
+        orientation = leaning(self._yaw, position)
+        return WayPoint(position=position, orientation=orientation, gripper=gripper, speed=speed or self._speed, reach=LEANING_REACH)
 
     def _reach(self, truth, cube, goal, ee_position, ee_orientation, opening) -> WayPoint:
         place = np.array([cube[0], cube[1], max(GRASP_HEIGHT, cube[2] - 0.002)])
@@ -71,7 +72,7 @@ class GraspScript:
         if self._yaw is None or ee_position[2] > place[2] + 0.09:
             self._yaw = _grasp_yaw(truth.object_orientation, ee_orientation, goal - cube if crowded else None)
         away = float(np.linalg.norm((ee_position - place)[:2]))
-        turned = float(np.linalg.norm(rotation_between(ee_orientation, downward(self._yaw))))
+        turned = float(np.linalg.norm(rotation_between(ee_orientation, leaning(self._yaw, place))))
         # The hand may be as low as it is well placed: 8 mm or 0.1 rad off still clears the cube's top.
         height = place[2] + min(0.07, max(0.0, 2.5 * (away - 0.008), 0.25 * (turned - 0.1)))
         if float(np.linalg.norm(ee_position - place)) < CLOSE_DISTANCE and turned < 0.1:
@@ -117,8 +118,9 @@ class GraspScript:
         far = float(np.linalg.norm(away))
         if self._failure == "misplace":
             return goal + BESIDE * self._aside - [0.0, 0.0, 0.038]
-        if self._failure in ("stop_short", "drop") and far < 0.12:
-            # Next to the goal a dropped cube could still count: carry it off, away from the goal and up.
+        low = self._failure == "drop" and goal[2] < 0.08
+        if self._failure in ("stop_short", "drop") and (far < 0.12 or low):
+            # Next to the goal, or slid there over the table, a dropped cube could still count: carry it off, away and up.
             level = np.array([away[0], away[1], 0.0])
             level = level / np.linalg.norm(level) if np.linalg.norm(level) > 0.005 else self._aside
             return goal + 0.12 * level + [0.0, 0.0, 0.08]
@@ -168,4 +170,4 @@ def _carry_target(held: np.ndarray, end: np.ndarray, *, from_above: bool) -> np.
 
 
 def _placed(cube: np.ndarray, end: np.ndarray) -> bool:
-    return float(np.linalg.norm((cube - end)[:2])) < 0.01 and abs(float(cube[2] - end[2])) < 0.003
+    return float(np.linalg.norm((cube - end)[:2])) < 0.01 and abs(float(cube[2] - end[2])) < 0.007

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from robot_drivers.poses import rotation_vector_to_quaternion
 from sim_bridge.demonstration_motion import WayPoint, downward, rotation_between, shorten
 from stage_core.geometry import normalise, quaternion_multiply, rotate
 from stage_core.observation import StageObservation
@@ -42,7 +43,6 @@ class LiftScript:
         self._side = float(generator.choice([-1.0, 1.0]))
         self._phase = "reach"
         self._steps = 0
-        self._rest: np.ndarray | None = None
         self._held = np.zeros(3)
         self._aim = downward(0.0)
         self._ground = np.zeros(3)
@@ -102,12 +102,12 @@ class LiftScript:
         size = float(np.linalg.norm(whole))
         rotation = shorten(whole, max(0.0, size - left_over))
         # The hand goes round the peg's middle with it, a little ahead of what is measured, as the arm lags behind.
-        grip = np.array(rotate(_as_quaternion(shorten(rotation, 0.2)), ee_position - centre))
+        grip = np.array(rotate(rotation_vector_to_quaternion(shorten(rotation, 0.2)), ee_position - centre))
         clearance = 0.0 if tilt < UPRIGHT + 0.02 else CLEARANCE
         middle = np.array([self._ground[0], self._ground[1], _standing_height(tilt) + clearance - 0.002])
         return WayPoint(
             position=middle + grip,
-            orientation=np.array(normalise(quaternion_multiply(_as_quaternion(rotation), ee_orientation))),
+            orientation=np.array(normalise(quaternion_multiply(rotation_vector_to_quaternion(rotation), ee_orientation))),
             gripper=0.0,
             speed=0.6 * self._speed,
             turn=0.06,
@@ -131,10 +131,3 @@ def _tilt(truth: StageObservation) -> float:
 def _standing_height(tilt: float) -> float:
     """Return the height of the peg's middle when its lower end touches the table, m."""
     return PEG_HALF_LENGTH * math.cos(tilt) + PEG_HALF_WIDTH * math.sin(tilt)
-
-
-def _as_quaternion(rotation: np.ndarray) -> np.ndarray:
-    angle = float(np.linalg.norm(rotation))
-    axis = rotation / angle if angle > 1e-12 else np.zeros(3)
-    return np.append(axis * math.sin(angle / 2.0), math.cos(angle / 2.0))
-

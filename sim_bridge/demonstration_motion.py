@@ -11,11 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stage_core.geometry import normalise, quaternion_conjugate, quaternion_multiply, rotate
+from robot_drivers.poses import make_pose, quaternion_to_rotation_vector, rotation_vector_to_quaternion, twist_between
+from stage_core.geometry import quaternion_conjugate, quaternion_multiply, rotate
 
 LARGEST_TRANSLATION = 0.03  # m per control period: no action of a demonstration is longer
 LARGEST_ROTATION = 0.15  # rad per control period
 FARTHEST_REACH = 0.79  # m from the base's axis that the Panda reaches low over the table, hand down
+LEANING_REACH = 0.84  # m, with the hand leaning outwards
+LEAN = 0.3  # rad, at the farthest
+LEAN_FROM = 0.74  # m from the base's axis
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,6 +32,7 @@ class WayPoint:
         gripper: Opening in [0, 1], 1 = open.
         speed: Longest translation of one step, m.
         turn: Largest rotation of one step, rad.
+        reach: Farthest from the base's axis that the hand may go, m.
     """
 
     position: np.ndarray
@@ -35,32 +40,23 @@ class WayPoint:
     gripper: float
     speed: float = 0.02
     turn: float = 0.08
+    reach: float = FARTHEST_REACH
 
 
-def step_towards(commanded_position: np.ndarray, commanded_orientation: np.ndarray, target: WayPoint) -> np.ndarray:
+def step_towards(commanded_pose: np.ndarray, target: WayPoint) -> np.ndarray:
     """Return the action that brings the commanded pose towards a way-point.
 
     Args:
-        commanded_position: (3,) m, arm base frame.
-        commanded_orientation: (4,) xyzw.
+        commanded_pose: (7,) m and xyzw, arm base frame.
         target: The way-point.
 
     Returns:
         (6,) float64: m and rotation vector in the base frame, bounded by the way-point's speed and turn.
     """
     position = np.array(target.position)
-    position[:2] = shorten(position[:2], FARTHEST_REACH)
-    translation = shorten(position - commanded_position, target.speed)
-    rotation = shorten(rotation_between(commanded_orientation, target.orientation), target.turn)
-    return np.concatenate([translation, rotation])
-
-
-def apply_step(position: np.ndarray, orientation: np.ndarray, action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return position and orientation after an `ee_delta_pose` action in the base frame: p + dp, exp(dr) R."""
-    angle = float(np.linalg.norm(action[3:]))
-    axis = action[3:] / angle if angle > 1e-12 else np.zeros(3)
-    turn = np.append(axis * math.sin(angle / 2.0), math.cos(angle / 2.0))
-    return position + action[:3], np.array(normalise(quaternion_multiply(turn, orientation)))
+    position[:2] = shorten(position[:2], target.reach)
+    twist = twist_between(commanded_pose, make_pose(position, target.orientation))
+    return np.concatenate([shorten(twist[:3], target.speed), shorten(twist[3:], target.turn)])
 
 
 def shorten(vector: np.ndarray, length: float) -> np.ndarray:
@@ -71,12 +67,7 @@ def shorten(vector: np.ndarray, length: float) -> np.ndarray:
 
 def rotation_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the rotation vector (3,) rad, base frame, that turns the orientation `first` (xyzw) into `second`."""
-    x, y, z, w = quaternion_multiply(second, quaternion_conjugate(first))
-    size = math.sqrt(x * x + y * y + z * z)
-    if size < 1e-9:
-        return np.zeros(3)
-    angle = 2.0 * math.atan2(size, abs(w))
-    return np.array([x, y, z]) * (math.copysign(angle, w) / size)
+    return np.array(quaternion_to_rotation_vector(quaternion_multiply(second, quaternion_conjugate(first))))
 
 
 def downward(yaw: float) -> np.ndarray:
@@ -86,6 +77,17 @@ def downward(yaw: float) -> np.ndarray:
     """
     half = yaw / 2.0
     return np.array(quaternion_multiply((0.0, 0.0, math.sin(half), math.cos(half)), (1.0, 0.0, 0.0, 0.0)))
+
+
+def leaning(yaw: float, position: np.ndarray) -> np.ndarray:
+    """Return `downward(yaw)`, leaning outwards where `position` (3,) m is too far off for a hand that points straight down."""
+    distance = float(np.linalg.norm(position[:2]))
+    lean = LEAN * min(1.0, max(0.0, (distance - LEAN_FROM) / (FARTHEST_REACH - LEAN_FROM)))
+    if lean == 0.0:
+        return downward(yaw)
+    outwards = position[:2] / distance
+    turn = rotation_vector_to_quaternion(-lean * np.array([-outwards[1], outwards[0], 0.0]))
+    return np.array(quaternion_multiply(turn, downward(yaw)))
 
 
 def yaw_of(orientation: np.ndarray) -> float:

@@ -63,9 +63,7 @@ class SlideScript:
         if self._failure == "push_aside":
             self._direction = self._side * np.array([-self._direction[1], self._direction[0], 0.0])
 
-    def _slide(
-        self, cube: np.ndarray, goal: np.ndarray, ee_position: np.ndarray, direction: np.ndarray, behind: np.ndarray
-    ) -> WayPoint:
+    def _slide(self, cube: np.ndarray, goal: np.ndarray, ee_position: np.ndarray, direction: np.ndarray, behind: np.ndarray) -> WayPoint:
         assert self._start is not None
         length = {"stop_short": 0.05, "push_aside": 0.14, "miss": 0.22}.get(
             self._failure, float((goal - self._start) @ direction) - DESIRED_FINISH

@@ -12,9 +12,10 @@ from typing import Protocol
 
 import numpy as np
 
+from robot_drivers.poses import add_twist, make_pose
 from sim_bridge.demonstration_grasp import PICK_FAILURES, STACK_FAILURES, GraspScript
 from sim_bridge.demonstration_lift import LIFT_FAILURES, LiftScript
-from sim_bridge.demonstration_motion import LARGEST_ROTATION, LARGEST_TRANSLATION, WayPoint, apply_step, shorten, step_towards
+from sim_bridge.demonstration_motion import LARGEST_ROTATION, LARGEST_TRANSLATION, WayPoint, shorten, step_towards
 from sim_bridge.demonstration_push import SLIDE_FAILURES, SlideScript
 from stage_core.errors import ConfigurationError, nearest
 from stage_core.observation import StageObservation
@@ -27,6 +28,8 @@ FAILURES: dict[str, tuple[str, ...]] = {
     "LiftPegUpright": LIFT_FAILURES,
 }
 ROTATION_NOISE = 3.0  # rad of rotation noise for every metre of translation noise
+FULL_NOISE_FROM = 0.008  # m; noise is smaller on smaller steps
+RESTING_NOISE = 0.2  # share of the noise that is left at rest
 _FIRST_TRANSLATION = 0.015  # m: SafeArm refuses a first target far from the measured pose
 
 
@@ -116,7 +119,7 @@ class ScriptedDemonstrator:
             raise ConfigurationError(f'{task} has no failure "{self.failure}". {nearest(self.failure, FAILURES[task])}')
         self._generator = np.random.default_rng([self._seed, seed])
         self._script = SCRIPTS[task](self.failure, np.random.default_rng([self._seed, seed, 1]))
-        self._commanded: tuple[np.ndarray, np.ndarray] | None = None
+        self._commanded: np.ndarray | None = None
 
     def act(
         self,
@@ -131,24 +134,24 @@ class ScriptedDemonstrator:
         ee_position, ee_orientation = np.asarray(ee_position, dtype=np.float64), np.asarray(ee_orientation, dtype=np.float64)
         first = self._commanded is None
         if commanded_pose is not None:
-            self._commanded = np.asarray(commanded_pose[:3], dtype=np.float64), np.asarray(commanded_pose[3:], dtype=np.float64)
+            self._commanded = np.asarray(commanded_pose, dtype=np.float64)
         elif self._commanded is None:
-            self._commanded = ee_position, ee_orientation
+            self._commanded = make_pose(ee_position, ee_orientation)
         target = self._script.way_point(truth, ee_position, ee_orientation, gripper_opening)
-        intended = step_towards(*self._commanded, target)
+        intended = step_towards(self._commanded, target)
         executed = self._with_noise(intended)
         if first:
             intended[:3], executed[:3] = shorten(intended[:3], _FIRST_TRANSLATION), shorten(executed[:3], _FIRST_TRANSLATION)
             intended[3:], executed[3:] = shorten(intended[3:], 0.08), shorten(executed[3:], 0.08)
-        self._commanded = apply_step(*self._commanded, executed)
-        return DemonstratedAction(
-            values=executed, gripper=target.gripper, intended_values=intended, intended_gripper=target.gripper
-        )
+        self._commanded = add_twist(self._commanded, executed)
+        return DemonstratedAction(values=executed, gripper=target.gripper, intended_values=intended, intended_gripper=target.gripper)
 
     def _with_noise(self, intended: np.ndarray) -> np.ndarray:
         if self.noise == 0.0:
             return intended.copy()
         deviation = self.noise * self._generator.normal(size=6)
         deviation[3:] *= ROTATION_NOISE
+        # Noise fades with the step that was meant: a hand that has arrived rests, as PickCube's success asks.
+        deviation *= min(1.0, max(RESTING_NOISE, float(np.linalg.norm(intended[:3])) / FULL_NOISE_FROM))
         noisy = intended + deviation
         return np.concatenate([shorten(noisy[:3], LARGEST_TRANSLATION), shorten(noisy[3:], LARGEST_ROTATION)])

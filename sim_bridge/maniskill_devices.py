@@ -27,7 +27,7 @@ from sim_bridge.maniskill_simulation import (
     maniskill_folder,
     vertical_focal_length,
 )
-from stage_core.errors import DeadlineError
+from stage_core.errors import DeadlineError, DeviceError
 
 logger = logging.getLogger(__name__)
 
@@ -207,6 +207,8 @@ class ManiSkillCamera(Camera):
         deadline = time.monotonic() + timeout
         with simulation.advanced:
             simulation.require_open()
+            if self._intrinsics is None:
+                raise DeviceError(f'camera "{self._name}" is not connected; expected connect() before its use.')
             while self._read_frame == simulation.frame:
                 if not simulation.advanced.wait(deadline - time.monotonic()):
                     raise DeadlineError(

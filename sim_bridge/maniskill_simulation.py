@@ -166,7 +166,6 @@ class ManiSkillSimulation:
             self.require_open()
             if self._used:
                 self.frame += 1  # two states must never share a stamp
-            # Rebuilding the scene clears what PhysX remembers of the last episode, so that an episode depends on its seed alone.
             _, information = self.environment.reset(seed=int(seed))
             self.episode += 1
             self._after_reset(information)

@@ -18,7 +18,9 @@ from offline_rl.trainers.bc_config import BehaviourCloningConfig, TrainingReport
 from stage_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from offline_rl.trainable_policy import Batch, TrainablePolicy
+    from offline_rl.dataset import Demonstrations
+    from offline_rl.trainable_policy import Batch, TrainableFlowPolicy, TrainablePolicy
+    from policy_server.contract import PolicyContract
     from policy_server.models.flow_network import FlowNetwork
 
 __all__ = ["BehaviourCloningConfig", "TrainingReport", "load_training_config", "train_bc"]
@@ -34,9 +36,7 @@ def train_bc(config: BehaviourCloningConfig) -> TrainingReport:
 
     from offline_rl.batches import draw_batches
     from offline_rl.dataset import load_demonstrations
-    from offline_rl.normaliser import fit_normaliser
     from offline_rl.trainable_policy import TrainableFlowPolicy
-    from policy_server.models.flow_network import FlowNetwork, NetworkConfig
 
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
@@ -51,28 +51,17 @@ def train_bc(config: BehaviourCloningConfig) -> TrainingReport:
     )
     if not config.quiet:
         print(*demonstrations.report.lines(), sep="\n", flush=True)
-    groups = ((0, 3), (3, 6)) if contract.action.space == "ee_delta_pose" else ()
-    normaliser = fit_normaliser(demonstrations.features, demonstrations.actions, groups=groups)
-    contract = dataclasses.replace(contract, normalisation=dataclasses.replace(contract.normalisation, sha256=normaliser.sha256))
-    sizes = NetworkConfig(
-        state_dim=len(normaliser.state_mean),
-        action_dim=contract.action.dim,
-        horizon=config.horizon,
-        image_size=config.image_size,
-        head=config.head,
-        flow_steps=config.flow_steps,
-        noise_scale=config.noise_scale,
-    )
-    network = FlowNetwork(sizes).to(memory_format=torch.channels_last)
-    policy = TrainableFlowPolicy(network, normaliser, contract, draws=config.draws)
+    policy = _make_policy(config, contract, demonstrations)
+    network, normaliser = policy.network, policy.normaliser
     started = time.monotonic()
     batches = draw_batches(
         demonstrations,
         normaliser,
-        buckets=sizes.instruction_buckets,
+        buckets=network.config.instruction_buckets,
         batch_size=config.batch_size,
         brightness=config.brightness,
         task_files=config.task_files,
+        task_weights=config.task_weights,
     )
     averaged, losses = _optimise(policy, batches, config)
     report = TrainingReport(
@@ -84,9 +73,43 @@ def train_bc(config: BehaviourCloningConfig) -> TrainingReport:
         losses=losses,
         settings={name: _plain(value) for name, value in dataclasses.asdict(config).items()},
     )
-    TrainableFlowPolicy(averaged, normaliser, contract).save(config.output)
+    TrainableFlowPolicy(averaged, normaliser, policy.contract).save(config.output)
     _write_report(report)
     return report
+
+
+def _make_policy(config: BehaviourCloningConfig, contract: PolicyContract, demonstrations: Demonstrations) -> TrainableFlowPolicy:
+    """Return the policy to train: new, or the one in `config.initial`."""
+    import torch
+
+    from offline_rl.normaliser import fit_normaliser
+    from offline_rl.trainable_policy import TrainableFlowPolicy
+    from policy_server.models.flow_network import FlowNetwork, NetworkConfig
+    from policy_server.models.flow_policy import FlowPolicy
+
+    if config.initial is not None:
+        start = FlowPolicy.load(config.initial)
+        normaliser, network = start.normaliser, start.network
+        unlike = [name for name in ("cameras", "state", "action", "horizon") if getattr(start.contract, name) != getattr(contract, name)]
+        if unlike or network.config.head != config.head:
+            raise ConfigurationError(
+                f"initial: {config.initial} differs in {', '.join(unlike) or 'head'}; expected the settings of this run."
+            )
+    else:
+        groups = ((0, 3), (3, 6)) if contract.action.space == "ee_delta_pose" else ()
+        normaliser = fit_normaliser(demonstrations.features, demonstrations.actions, groups=groups)
+        sizes = NetworkConfig(
+            state_dim=len(normaliser.state_mean),
+            action_dim=contract.action.dim,
+            horizon=config.horizon,
+            image_size=config.image_size,
+            head=config.head,
+            flow_steps=config.flow_steps,
+            noise_scale=config.noise_scale,
+        )
+        network = FlowNetwork(sizes)
+    contract = dataclasses.replace(contract, normalisation=dataclasses.replace(contract.normalisation, sha256=normaliser.sha256))
+    return TrainableFlowPolicy(network.to(memory_format=torch.channels_last), normaliser, contract, draws=config.draws)
 
 
 def _optimise(

@@ -66,6 +66,10 @@ class BehaviourCloningConfig:
     """Actions per second."""
     tasks: tuple[str, ...] = ()
     """Task names to learn; none: all that were recorded."""
+    task_weights: dict[str, float] = field(default_factory=dict)
+    """Task name -> how much more often its steps are drawn; 1 for tasks that are not named."""
+    initial: Path | None = None
+    """Checkpoint to go on from, with its sizes and its normaliser; none: random weights."""
     task_files: tuple[Path, ...] = ()
     """Task files whose `instructions` stand for the recorded one at random, so that the policy understands all of them."""
     only_successful: bool = True
@@ -93,6 +97,9 @@ class BehaviourCloningConfig:
             raise ConfigurationError(f"average_decay is {self.average_decay}; expected 0 <= value < 1.")
         if self.image_size % 8 or not 16 <= self.image_size <= 512:
             raise ConfigurationError(f"image_size is {self.image_size}; expected a multiple of 8 from 16 to 512 pixels.")
+        for task, weight in self.task_weights.items():
+            if not 0.0 <= weight <= 1000.0:
+                raise ConfigurationError(f"task_weights.{task} is {weight}; expected 0 to 1000.")
         if self.seconds is not None and not self.seconds > 0.0:
             raise ConfigurationError(f"seconds is {self.seconds} s; expected > 0, or none.")
 

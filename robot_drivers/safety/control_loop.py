@@ -6,9 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 
+STUCK_S = 0.5  # a loop that is silent for longer is stuck
+
 
 class ControlLoop:
-    """Calls one function periodically; late turns are not caught up."""
+    """Calls one function periodically; late turns are not caught up. The function must not raise."""
 
     def __init__(self, turn: Callable[[], None], *, period_s: float) -> None:
         """Call `turn` every `period_s` seconds once started."""
@@ -23,9 +25,12 @@ class ControlLoop:
         """True while the thread lives."""
         return self._thread is not None and self._thread.is_alive()
 
-    def silent_for(self) -> float:
-        """Return the seconds since the last turn ended, 0 where the loop does not run."""
-        return time.monotonic() - self._turned_at if self.running else 0.0
+    def trouble(self) -> str:
+        """Return in words that the loop was started and does not turn: a driver call is stuck; or ""."""
+        silent = time.monotonic() - self._turned_at
+        if self._thread is None or silent <= STUCK_S:
+            return ""
+        return f"the control loop has not turned for {silent:.1f} s: a driver call is stuck. Stop the arm."
 
     def start(self) -> None:
         """Start the thread; does nothing when it runs."""

@@ -36,12 +36,12 @@ def fit_to_arm(description: ArmDescription, state: ArmState, limits: SafetyLimit
     check_tool_centre(description, kinematics, state)
     interpolator = None
     if not timing.step_driven and not description.interpolates and timing.loop_period_s < 0.75 * timing.control_period_s:
-        interpolator = make_interpolator(description, kinematics, limits, period_s=timing.loop_period_s)
+        interpolator = make_interpolator(description, kinematics, limits, timing)
     judge = CommandJudge(limits, description, kinematics, timing, accelerate=interpolator is None)
     return judge, SetPoints(interpolator, timing)
 
 
-def make_interpolator(description: ArmDescription, kinematics: Kinematics | None, limits: SafetyLimits, *, period_s: float) -> Interpolator:
+def make_interpolator(description: ArmDescription, kinematics: Kinematics | None, limits: SafetyLimits, timing: Timing) -> Interpolator:
     """Return the interpolator of an arm that has none of its own.
 
     Raises:
@@ -55,7 +55,8 @@ def make_interpolator(description: ArmDescription, kinematics: Kinematics | None
         )
     return Interpolator(
         kinematics,
-        period_s=period_s,
+        period_s=timing.loop_period_s,
+        control_period_s=timing.control_period_s,
         velocity=description.joint_velocity_limits * limits.joint_velocity_share,
         acceleration=limits.joint_acceleration_rad_s2,
         ee_speed=limits.ee_speed_m_s,

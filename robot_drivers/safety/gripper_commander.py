@@ -40,7 +40,7 @@ class GripperCommander:
         self._wish: float | None = None  # past a tick, not yet sent by the thread
         self._sent: float | None = None
         self._state: GripperState | None = None
-        self._failed = False
+        self._failed = self._frozen = False
         self._wake = threading.Event()
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
@@ -79,6 +79,16 @@ class GripperCommander:
         """Forget what was not sent yet: the gripper keeps its last command. Takes no lock."""
         self._wanted = self._wish = None
 
+    def freeze(self) -> None:
+        """Send nothing until `thaw`: the arm was stopped. Takes no lock."""
+        self._frozen = True
+        self.drop_wishes()
+
+    def thaw(self) -> None:
+        """Send wishes again; those from before are gone."""
+        self.drop_wishes()
+        self._frozen = False
+
     def forget(self) -> None:
         """Forget the last command too: the next wish is sent whatever it is, for the device may have been moved meanwhile."""
         self.drop_wishes()
@@ -115,7 +125,7 @@ class GripperCommander:
                 self._fail(str(error))
 
     def _send(self, opening: float) -> None:
-        if self._is_edge(opening):
+        if self._is_edge(opening) and not self._frozen:
             self._gripper.command(opening)
             self._sent = opening
 

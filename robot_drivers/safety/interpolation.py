@@ -14,6 +14,8 @@ from robot_drivers.kinematics import Kinematics
 from robot_drivers.poses import pose_distance
 from stage_core.errors import DeviceError, MissingDependencyError
 
+HORIZON = 1.5  # control periods to a target: arriving earlier would mean to stop and go at every one
+SLOWEST = 0.02  # share of the speed limit that any joint may use to arrive
 SLOWINGS = 6  # tries to find the part of a step that the tool's speed allows; two are the rule
 
 
@@ -25,6 +27,7 @@ class Interpolator:
         kinematics: Kinematics,
         *,
         period_s: float,
+        control_period_s: float,
         velocity: np.ndarray,
         acceleration: float,
         ee_speed: float,
@@ -35,6 +38,7 @@ class Interpolator:
         Args:
             kinematics: Of the arm, for the speed of the tool centre.
             period_s: Loop period, s.
+            control_period_s: Between two targets, s.
             velocity: (n,) rad/s, largest.
             acceleration: rad/s^2, largest of every joint.
             ee_speed: m/s, largest.
@@ -46,6 +50,7 @@ class Interpolator:
         self._ruckig = _import_ruckig()
         self._kinematics = kinematics
         self._period = period_s
+        self._horizon = HORIZON * control_period_s
         self._velocity = velocity
         self._acceleration = np.full(len(velocity), acceleration)
         self._ee_speed, self._ee_angular_speed = ee_speed, ee_angular_speed
@@ -111,7 +116,7 @@ class Interpolator:
         request.target_position = goal.tolist()
         request.target_velocity = [0.0] * len(goal)
         request.target_acceleration = [0.0] * len(goal)
-        request.max_velocity = self._velocity.tolist()
+        request.max_velocity = self._cruising_speed(goal).tolist()
         request.max_acceleration = self._acceleration.tolist()
         request.max_jerk = [float("inf")] * len(goal)
         plan = ruckig.Trajectory(len(goal))
@@ -121,6 +126,11 @@ class Interpolator:
                 f"no smooth motion to the target was found (ruckig: {result}). Hold and check the limits of the workcell file."
             )
         return plan
+
+    def _cruising_speed(self, goal: np.ndarray) -> np.ndarray:
+        """Return (n,) rad/s: fast enough to arrive a little after the next target is due, so that steady motion stays steady."""
+        wanted = np.abs(goal - self.position) / self._horizon
+        return np.minimum(self._velocity, np.maximum.reduce([wanted, np.abs(self.speed), SLOWEST * self._velocity]))
 
     def _sample(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         if time >= self._plan.duration:

@@ -24,9 +24,9 @@ from robot_drivers.safety.admission import Refusal, check_age, check_form
 from robot_drivers.safety.command_judge import CommandJudge
 from robot_drivers.safety.control_loop import ControlLoop
 from robot_drivers.safety.gripper_commander import GripperCommander
-from robot_drivers.safety.hold import HoldState
 from robot_drivers.safety.ledger import Ledger
 from robot_drivers.safety.limits import SafetyLimits
+from robot_drivers.safety.modes import ArmModes
 from robot_drivers.safety.set_points import SetPoints
 from robot_drivers.safety.source_token import SourceToken
 from robot_drivers.safety.status import SafeArmStatus, Verdict
@@ -37,7 +37,6 @@ from stage_core.errors import CommandRefusedError, ConfigurationError, DeviceErr
 logger = logging.getLogger(__name__)
 
 WORDLESS_FAULT = "the driver reports a fault without words. Look at the controller."
-STUCK_S = 0.5  # a loop silent for longer than this is stuck in an SDK call
 
 
 class SafeArm:
@@ -84,17 +83,14 @@ class SafeArm:
         )
         self._lock = threading.RLock()
         self._turn = threading.Lock()
-        self._stopped = threading.Event()
-        self._stop_reason = ""
         self._stop_told = True  # False until a tick has repeated a stop to the driver
         self._ledger = Ledger()
-        self._hold = HoldState(auto_resume_s)
+        self._modes = ArmModes(auto_resume_s, self._timing)
         self._watchdog = Watchdog(limits, self._timing)
         self._loop = ControlLoop(self.tick, period_s=self._timing.loop_period_s)
         self._connected = False
         self._judge: CommandJudge | None = None
         self._set_points = SetPoints(None, self._timing)
-        self._mode, self._fault = ArmMode.IDLE, ""
         self._door = SourceToken()
         self._state: ArmState | None = None
 
@@ -124,7 +120,7 @@ class SafeArm:
         self._state = self._arm.read_state()
         self._judge, self._set_points = fitting.fit_to_arm(self._arm.description, self._state, self._limits, self._timing)
         self._gripper.connect()
-        self._mode, self._fault = ArmMode.IDLE, ""
+        self._modes.mode, self._modes.fault = ArmMode.IDLE, ""
         self._watchdog.restart()
         self._connected = True
 
@@ -135,6 +131,7 @@ class SafeArm:
             self._connected = False
             self._door.switch("none", "")
             self._forget_target()
+            self._set_points = SetPoints(None, self._timing)
         self._arm.disconnect()
         self._gripper.disconnect()
 
@@ -157,7 +154,7 @@ class SafeArm:
         Raises:
             DeviceError: If the link is lost.
         """
-        return replace(self._newest_state(), mode=self._present_mode(), fault=self._fault)
+        return replace(self._newest_state(), mode=self._modes.present, fault=self._modes.fault)
 
     def read_gripper(self) -> GripperState | None:
         """Return the newest gripper state, None without a gripper."""
@@ -174,12 +171,10 @@ class SafeArm:
 
     def status(self) -> SafeArmStatus:
         """Return mode, reason, source and counters."""
-        mode = self._present_mode()
-        reason = {ArmMode.STOPPED: self._stop_reason, ArmMode.FAULT: self._fault, ArmMode.HOLD: self._hold.reason}.get(mode, "")
         with self._lock:
             return SafeArmStatus(
-                mode=mode,
-                hold_reason=self._stuck() or reason,
+                mode=self._modes.present,
+                hold_reason=self._loop.trouble() or self._modes.reason,
                 source=self._door.source,
                 interventions=dict(self._ledger.counts),
                 last_limits=self._ledger.newest,
@@ -202,9 +197,7 @@ class SafeArm:
         """
         with self._lock:
             token = self._door.switch(source, requester)
-            given_back = source == "none" and self._hold.ends_with_source
-            if self._mode is ArmMode.MOVING or (self._mode is ArmMode.HOLD and given_back):
-                self._mode = ArmMode.IDLE
+            self._modes.source_switched(source)
             self._forget_target()
             self._gripper.forget()
             return token
@@ -221,29 +214,29 @@ class SafeArm:
                     self._watchdog.feed(command)
                 else:
                     self._take_target(command)
-                self._ledger.limited(self._gripper.want(command.gripper))
+                if self._modes.mode is not ArmMode.HOLD:
+                    self._ledger.limited(self._gripper.want(command.gripper))
             except Refusal as refusal:
                 self._ledger.refused(refusal.name, str(refusal))
                 return Verdict(accepted=False, reason=str(refusal))
             except DeviceError as error:
-                self._enter_fault(str(error))
+                self._modes.enter_fault(str(error))
+                self._forget_target(stopped=True)
                 return Verdict(accepted=False, reason=str(error))
             return Verdict(accepted=True)
 
     def _admit(self, command: ArmCommand) -> None:
         if not self._connected:
             raise Refusal("not_connected", "the arm is not connected; nothing moved. Call connect() first.")
-        mode = self._present_mode()
-        if mode is ArmMode.STOPPED:
-            raise Refusal("stopped", f"the arm is stopped ({self._stop_reason}); clear the stop, then resume.")
-        if mode is ArmMode.FAULT:
-            raise Refusal("fault", f"the arm is in fault ({self._fault}); recover, then resume.")
+        name, words = self._modes.blocked()
+        if name:
+            raise Refusal(name, words)
         self._door.check(command)
         check_form(command, joints=len(self.description.joint_names), limits=self._limits)
         check_age(command, now=self._timing.clock(), limits=self._limits, last_stamp=self._watchdog.last_stamp)
-        if mode is ArmMode.HOLD and command.action_space is not ActionSpace.HOLD and self._hold.needs_resume(self._timing.elapsing()):
-            raise Refusal("held", f"the arm holds ({self._hold.reason}); an operator must resume it.")
-        if stuck := self._stuck():
+        if command.action_space is not ActionSpace.HOLD and self._modes.needs_resume():
+            raise Refusal("held", f"the arm holds ({self._modes.reason}); an operator must resume it.")
+        if stuck := self._loop.trouble():
             raise Refusal("stuck", stuck)
 
     def _take_target(self, command: ArmCommand) -> None:
@@ -254,7 +247,7 @@ class SafeArm:
         self._ledger.limited(limits)
         self._watchdog.feed(command)
         self._set_points.take(target, command)
-        self._mode = ArmMode.MOVING
+        self._modes.mode = ArmMode.MOVING
 
     # ---- holding, stopping, recovering
 
@@ -270,13 +263,10 @@ class SafeArm:
             CommandRefusedError: While the arm is stopped or in fault.
         """
         with self._lock:
-            mode = self._present_mode()
-            if mode is ArmMode.STOPPED:
-                raise CommandRefusedError(f"the arm is stopped ({self._stop_reason}); expected a cleared stop. Clear the stop first.")
-            if mode is ArmMode.FAULT:
-                raise CommandRefusedError(f"the arm is in fault ({self._fault}); expected none. Recover it first.")
-            if mode is ArmMode.HOLD:
-                self._mode = ArmMode.IDLE
+            if words := self._modes.blocked()[1]:
+                raise CommandRefusedError(words)
+            if self._modes.mode is ArmMode.HOLD:
+                self._modes.mode = ArmMode.IDLE
                 self._forget_target()
 
     def stop(self, reason: str) -> None:
@@ -284,21 +274,25 @@ class SafeArm:
 
         Software stops are not a safety function: keep the hardware stop in reach.
         """
-        if not self._stopped.is_set():
-            self._stop_reason = reason
-            logger.warning("arm stopped: %s", reason)
+        new = not self._modes.stopped.is_set()
+        if new:
+            self._modes.stop_reason = reason
         self._stop_told = False
-        self._stopped.set()
-        self._gripper.drop_wishes()
-        self._arm.stop()
+        self._modes.stopped.set()
+        self._gripper.freeze()
+        try:
+            self._arm.stop()
+        finally:
+            if new:
+                logger.warning("arm stopped: %s", reason)  # last, for a log may block
 
     def clear_stop(self) -> None:
         """Unlatch the stop, as an operator; the arm holds until `resume`."""
         with self._lock:
-            if self._stopped.is_set():
-                self._begin_hold(f"the stop ({self._stop_reason}) was cleared", operator=True)
-                self._set_points.forget_motion()
-                self._stopped.clear()
+            if self._modes.stopped.is_set():
+                self._begin_hold(f"the stop ({self._modes.stop_reason}) was cleared", operator=True, stopped=True)
+                self._modes.stopped.clear()
+                self._gripper.thaw()
 
     def recover(self) -> None:
         """Clear a fault, as an operator; the arm holds until `resume`.
@@ -306,17 +300,17 @@ class SafeArm:
         Raises:
             DeviceError: If the driver cannot clear it.
         """
-        if not self._fault:
+        if not self._modes.fault:
             return
         self._arm.recover()
         with self._lock:
-            words, self._fault = self._fault, ""
+            words, self._modes.fault = self._modes.fault, ""
             self._begin_hold(f"recovered from: {words}", operator=True)
 
     # ---- one turn of the loop
 
     def tick(self) -> None:
-        """Do one turn: read, watch, and send one set-point where motion is asked. Never raises on a driver's fault."""
+        """Do one turn: read, watch, and send one set-point where motion is asked. A driver's error becomes a fault."""
         if not self._connected:
             return
         with self._turn:
@@ -324,18 +318,20 @@ class SafeArm:
                 self._do_turn()
             except DeviceError as error:
                 self._fail(str(error))
-            if self._stopped.is_set() and not self._stop_told:
+            except Exception as error:  # a driver's mistake must end in a fault that brakes, not in a dead loop
+                logger.exception("the driver of %s failed", self.description.name)
+                self._fail(f"the driver raised {type(error).__name__}: {error}")
+            if self._modes.stopped.is_set() and not self._stop_told:
                 self._stop_told = True  # a set-point may have gone out between the latch and the driver's stop
-                self._arm.stop()
+                with contextlib.suppress(Exception):  # whoever stopped the arm was told already
+                    self._arm.stop()
 
     def _do_turn(self) -> None:
         if not self._timing.step_driven:
             self._state = self._arm.read_state()
         with self._lock:
-            if self._stopped.is_set():
-                self._forget_target()
-                self._set_points.forget_motion()
-            if self._stopped.is_set() or self._fault:
+            if self._modes.blocked()[0]:
+                self._forget_target(stopped=True)
                 return
             self._watch()
             outgoing, brake = self._set_points.next(self._state.joint_positions)
@@ -347,7 +343,7 @@ class SafeArm:
 
     def _watch(self) -> None:
         """Put the arm on hold where time or state ask for it, or raise the driver's own fault."""
-        moving = self._mode is ArmMode.MOVING
+        moving = self._modes.mode is ArmMode.MOVING
         if self._state.mode is ArmMode.FAULT and not self._timing.step_driven:
             raise DeviceError(self._state.fault or WORDLESS_FAULT)
         trouble = self._watchdog.clock_trouble()
@@ -360,47 +356,31 @@ class SafeArm:
 
     def _fail(self, words: str) -> None:
         with self._lock:
-            new = not self._fault
-            self._enter_fault(words)
+            new = self._modes.enter_fault(words)
+            self._forget_target(stopped=True)
         if new:
-            with contextlib.suppress(DeviceError):  # the link may be what is lost; the fault says so already
+            with contextlib.suppress(Exception):  # the link may be what is lost; the fault says so already
                 self._arm.stop()
 
     # ---- helpers; the caller holds `_lock` where something is changed
 
-    def _present_mode(self) -> ArmMode:
-        if self._stopped.is_set():
-            return ArmMode.STOPPED
-        return ArmMode.FAULT if self._fault else self._mode
-
-    def _stuck(self) -> str:
-        silent = self._loop.silent_for()
-        return f"the control loop has not turned for {silent:.1f} s: a driver call is stuck. Stop the arm." if silent > STUCK_S else ""
-
     def _newest_state(self) -> ArmState:
         return self._state if self._loop.running and self._state is not None else self._arm.read_state()
 
-    def _begin_hold(self, reason: str, *, operator: bool = False, ends_with_source: bool = False) -> None:
-        if self._mode is ArmMode.HOLD:
-            self._hold.add(reason, operator=operator, ends_with_source=ends_with_source)
-        else:
-            logger.info("arm on hold: %s", reason)
-            self._mode = ArmMode.HOLD
-            self._hold.begin(reason, now=self._timing.elapsing(), operator=operator, ends_with_source=ends_with_source)
-        self._forget_target()
+    def _begin_hold(self, reason: str, *, operator: bool = False, ends_with_source: bool = False, stopped: bool = False) -> None:
+        self._modes.begin_hold(reason, operator=operator, ends_with_source=ends_with_source)
+        self._forget_target(stopped=stopped)
 
-    def _enter_fault(self, words: str) -> None:
-        if not self._fault:
-            logger.error("arm in fault: %s", words)
-            self._fault = words
-        self._mode = ArmMode.IDLE if self._mode is ArmMode.MOVING else self._mode
-        self._forget_target()
-        self._set_points.forget_motion()
+    def _forget_target(self, *, stopped: bool = False) -> None:
+        """Drop target and unsent gripper wishes: the arm comes to rest, and what follows starts from the measured pose.
 
-    def _forget_target(self) -> None:
-        """Drop target and unsent gripper wishes: the arm comes to rest, and what follows starts from the measured pose."""
+        `stopped` says that the driver was stopped by other means, so that there is nothing to brake.
+        """
         if self._judge is not None:
             self._judge.forget()
-        self._set_points.brake()
+        if stopped:
+            self._set_points.forget_motion()
+        else:
+            self._set_points.brake()
         self._watchdog.forget()
         self._gripper.drop_wishes()

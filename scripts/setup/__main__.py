@@ -15,8 +15,8 @@ from pathlib import Path
 
 from colcon_messages import build_messages_with_colcon
 from debian_packages import install_missing
-from environment import environment_python, install_dependencies, install_project, make_environment
-from machine import Machine, describe_machine
+from environment import environment_python, install_dependencies, install_project, make_environment, read_record
+from machine import Machine, describe_machine, keep_ros
 from messages import build_messages
 from report import SetupError, say
 
@@ -28,6 +28,7 @@ def set_up(only_messages: bool) -> list[str]:
     """Do every step that is not done yet; return the names of the steps that changed something."""
     os_release = Path("/etc/os-release")
     machine = describe_machine(os_release.read_text() if os_release.is_file() else "", os.environ)
+    machine = keep_ros(machine, read_record(ROOT))
     if only_messages:
         return ["messages"] if _build_messages(machine) else []
     done = []
@@ -45,7 +46,7 @@ def set_up(only_messages: bool) -> list[str]:
 
 def _build_messages(machine: Machine) -> bool:
     if machine.ros == "jazzy":
-        return build_messages_with_colcon(MESSAGES, ROOT / ".venv")
+        return build_messages_with_colcon(MESSAGES, ROOT / ".venv", machine)
     return build_messages(MESSAGES, environment_python(ROOT))
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from jazzy_overlay import install_overlay
 from machine import Machine
@@ -20,6 +21,7 @@ from report import SetupError, clean_environment, run, say
 from stamp import content_hash, is_current, write_stamp
 
 EXTRAS = ("robot", "server", "train", "sim", "report", "dev")
+RECORD = "stage_environment.json"
 WHEELS_EXTRA = "ros"  # left out where ROS 2 is installed on the machine
 BUILD_TOOLS = ("hatchling",)  # in the environment, so that the project installs without a second, isolated one
 PIP_REMEDY = (
@@ -32,21 +34,29 @@ def environment_python(root: Path) -> Path:
     return root / ".venv" / "bin" / "python"
 
 
+def read_record(root: Path) -> dict[str, Any]:
+    """Return what the environment was made with, empty when there is no record."""
+    record = root / ".venv" / RECORD
+    return json.loads(record.read_text()) if record.is_file() else {}
+
+
 def make_environment(root: Path, machine: Machine) -> Path:
     """Create `.venv` unless it is there and runs from here; return its Python.
 
     With ROS 2 installed the environment sees the system's packages, where rclpy lives.
     """
-    home = root / ".venv"
-    record = home / "stage_environment.json"
-    facts = {"root": str(root), "python": machine.python, "ros": machine.ros}
-    complete = record.is_file() or next(home.glob("lib/python*/site-packages/pip/__main__.py"), None)
+    home, before = root / ".venv", read_record(root)
+    facts = {"root": str(root), "python": machine.python, "ros": machine.ros, "ros_prefixes": list(machine.ros_prefixes)}
+    complete = before or next(home.glob("lib/python*/site-packages/pip/__main__.py"), None)
     if complete and _runs(environment_python(root), machine.python):
-        before = json.loads(record.read_text()) if record.is_file() else facts
-        if before == facts:
+        changes = [
+            f"{name} was {before[name]}, is {facts[name]}"
+            for name in ("root", "python", "ros")
+            if before.get(name, facts[name]) != facts[name]
+        ]
+        if not changes:
             return environment_python(root)
-        changes = ", ".join(f"{name} was {before.get(name)}, is {facts[name]}" for name in facts if before.get(name) != facts[name])
-        say(f"making .venv again: {changes}")
+        say(f"making .venv again: {', '.join(changes)}")
     elif home.exists():
         say("making .venv again: it is incomplete or its Python does not run")
     else:
@@ -56,7 +66,7 @@ def make_environment(root: Path, machine: Machine) -> Path:
     run([sys.executable, "-m", "venv", *options, str(home)], environment=clean_environment(), remedy="install python3-venv.")
     if machine.ros == "jazzy":
         install_overlay(home, machine.ros_prefixes, machine.python)
-    record.write_text(json.dumps(facts) + "\n")
+    (home / RECORD).write_text(json.dumps(facts) + "\n")
     return environment_python(root)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from report import SetupError
 
@@ -66,3 +68,18 @@ def describe_machine(os_release: str, environment: Mapping[str, str], python: tu
         ros_prefixes=prefixes if distribution else (),
         python=f"{python[0]}.{python[1]}",
     )
+
+
+def keep_ros(machine: Machine, made_with: Mapping[str, Any]) -> Machine:
+    """Return the machine with the ROS 2 that its environment was made with.
+
+    An environment that uses an installed ROS works in shells without ROS too, so setting up from such a shell must not replace it.
+
+    Args:
+        machine: What this shell looks like.
+        made_with: The environment's record, empty when there is none.
+    """
+    prefixes = tuple(made_with.get("ros_prefixes", ()))
+    if made_with.get("ros") == "jazzy" and machine.ros == "wheels" and prefixes and all(Path(prefix).is_dir() for prefix in prefixes):
+        return replace(machine, ros="jazzy", ros_prefixes=prefixes)
+    return machine

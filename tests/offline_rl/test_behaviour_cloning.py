@@ -77,6 +77,27 @@ def test_a_trained_checkpoint_can_be_served_and_says_what_it_learned_from(tmp_pa
     assert (tmp_path / "checkpoint/model.safetensors").read_bytes() == weights  # same seed, same data, same weights
 
 
+def test_training_goes_on_from_a_checkpoint(tmp_path):
+    root, settings = tmp_path / "episodes", {"steps": 2, "batch_size": 4, "image_size": 16, "quiet": True, "threads": 1}
+    lockstep_log(root, instruction="push the cube").close()
+    train_bc(BehaviourCloningConfig(episodes=(root,), output=tmp_path / "first", **settings))
+    train_bc(BehaviourCloningConfig(episodes=(root,), output=tmp_path / "second", initial=tmp_path / "first", seed=1, **settings))
+    first, second = (load_policy(str(tmp_path / name)) for name in ("first", "second"))
+    assert first.normaliser.sha256 == second.normaliser.sha256
+    pairs = zip(first.network.parameters(), second.network.parameters(), strict=True)
+    assert 0.0 < max((one - other).abs().max().item() for one, other in pairs) < 0.05  # two more steps, not another start
+    with pytest.raises(ConfigurationError, match="differs in horizon"):
+        train_bc(BehaviourCloningConfig(episodes=(root,), output=tmp_path / "third", initial=tmp_path / "first", horizon=4, **settings))
+
+
+def test_a_tasks_weight_decides_how_often_its_steps_are_drawn(make_episode, tmp_path):
+    policy, demonstrations = toy_policy(make_episode, "flow", tmp_path)
+    torch.manual_seed(0)
+    batches = draw_batches(demonstrations, policy.normaliser, buckets=512, batch_size=4000, task_weights={"PushCube": 3.0})
+    pushes = policy.normaliser.restore_actions(next(batches).actions[:, 0].numpy())[:, 0] > 0.0
+    assert abs(pushes.mean() - 0.75) < 0.03  # half of the steps, drawn three times as often
+
+
 def test_every_wording_of_a_task_file_is_used(tmp_path):
     task_file = TRAINING.parent / "tasks/push_cube.yaml"
     texts, choices = instruction_choices(["recorded", "other"], ["PushCube", "Unknown"], (task_file,))

@@ -1,11 +1,16 @@
+"""SafeArm on a manual clock: sources, refusals, deltas, limits, watchdog, stop and fault."""
+
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from driver_rig import PERIOD, Rig
+from driver_rig import PERIOD, ManualClock, RecordingArm, Rig, make_limits
 
 from robot_drivers.arm import ActionSpace, ArmMode
-from stage_core.errors import CommandRefusedError, ConfigurationError
+from robot_drivers.safety import SafeArm
+from stage_core.errors import CommandRefusedError, ConfigurationError, DeviceError
 
 REAL_TIME = {"step_driven": False}
 
@@ -403,7 +408,7 @@ def test_a_stop_latches_until_cleared_and_resumed(step_driven: bool) -> None:
     sent = len(rig.arm.reached)
     rig.step(3)
     assert "the arm is stopped (the operator's key)" in rig.delta(x=0.01).reason
-    with pytest.raises(CommandRefusedError, match="Clear the stop first"):
+    with pytest.raises(CommandRefusedError, match="Clear the stop, then resume"):
         rig.safe_arm.resume()
     rig.safe_arm.clear_stop()
     assert "an operator must resume it" in rig.delta(x=0.01).reason
@@ -454,14 +459,7 @@ def test_an_arm_that_cannot_brake_in_time_is_refused_at_connect() -> None:
         Rig(joint_acceleration_rad_s2=2.0)
 
 
-def test_a_tool_that_is_not_where_the_urdf_says_is_refused_at_connect(monkeypatch) -> None:
-    from dataclasses import replace
-
-    from driver_rig import ManualClock, RecordingArm, make_limits
-
-    from robot_drivers.safety import SafeArm
-    from stage_core.errors import DeviceError
-
+def test_a_tool_that_is_not_where_the_urdf_says_is_refused_at_connect() -> None:
     class OtherTool(RecordingArm):
         def read_state(self):
             state = super().read_state()
@@ -482,3 +480,48 @@ def test_after_a_switch_of_sources_the_gripper_is_told_again() -> None:
     rig.delta(gripper=0.0)
     rig.step()
     assert rig.gripper.reached == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("step_driven", [True, False])
+def test_an_unexpected_error_of_a_driver_is_a_fault_and_not_the_end_of_the_loop(step_driven: bool, caplog) -> None:
+    rig = Rig(step_driven=step_driven)
+    rig.delta(x=0.01)
+    rig.arm.command = lambda command: 1 / 0
+    rig.safe_arm.tick()
+    assert rig.safe_arm.status().mode is ArmMode.FAULT
+    assert rig.safe_arm.status().hold_reason == "the driver raised ZeroDivisionError: division by zero"
+    assert rig.arm.stops == 1
+
+
+def test_an_arm_that_interpolates_by_itself_gets_each_target_once_and_a_stop_on_hold() -> None:
+    rig = Rig(interpolates=True, step_driven=False, spaces=(ActionSpace.EE_POSE,))
+    for _ in range(4):
+        rig.delta(x=0.01)
+        rig.run(PERIOD)
+    assert len(rig.arm.reached) == 4 and rig.arm.stops == 0
+    rig.run(0.1)
+    assert rig.safe_arm.status().mode is ArmMode.HOLD
+    assert rig.arm.stops == 1, "its SDK brakes, told once"
+
+
+def test_a_switch_of_sources_brakes_a_moving_arm() -> None:
+    rig = Rig(**REAL_TIME)
+    for _ in range(5):
+        rig.submit(ActionSpace.JOINT_VELOCITY, [0.8, 0, 0, 0, 0, 0, 0])
+        rig.run(PERIOD)
+    rig.safe_arm.switch_source("teleop", "operator")
+    rig.run(0.3)
+    sent = len(rig.arm.reached)
+    rig.run(0.1)
+    assert len(rig.arm.reached) == sent, "at rest"
+    assert rig.safe_arm.status().mode is ArmMode.IDLE
+
+
+def test_a_hold_action_does_not_move_the_gripper_of_an_arm_on_hold() -> None:
+    rig = Rig(auto_resume_s=0.0)
+    rig.delta(gripper=0.0)
+    rig.step()
+    rig.safe_arm.hold("the test")
+    assert rig.submit(ActionSpace.HOLD, [], gripper=1.0).accepted
+    rig.step(3)
+    assert rig.gripper.reached == [0.0]

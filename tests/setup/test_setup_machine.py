@@ -1,7 +1,7 @@
 """Which machines are accepted and how ROS 2 is found, from made-up os-release texts and variables."""
 
 import pytest
-from machine import describe_machine, parse_os_release
+from machine import describe_machine, keep_ros, parse_os_release
 from report import SetupError
 
 DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_ID="12"\n'
@@ -32,6 +32,18 @@ def test_ubuntu_without_ros_sourced_takes_the_wheels_even_when_a_prefix_is_set()
 def test_an_unknown_system_is_not_refused():
     assert describe_machine("ID=arch\n", {}, (3, 12)).system == "other"
     assert describe_machine("", {}, (3, 12)).system == "other"
+
+
+def test_an_environment_made_with_an_installed_ros_keeps_it_in_a_shell_without_ros(tmp_path):
+    made_with = {"ros": "jazzy", "ros_prefixes": [str(tmp_path)]}
+    kept = keep_ros(describe_machine(UBUNTU, {}, (3, 12)), made_with)
+    assert (kept.ros, kept.ros_prefixes) == ("jazzy", (str(tmp_path),))
+
+
+def test_an_installed_ros_that_is_gone_is_not_kept(tmp_path):
+    made_with = {"ros": "jazzy", "ros_prefixes": [str(tmp_path / "gone")]}
+    assert keep_ros(describe_machine(UBUNTU, {}, (3, 12)), made_with).ros == "wheels"
+    assert keep_ros(describe_machine(UBUNTU, {}, (3, 12)), {}).ros == "wheels"
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ def seeing(bundled_config: WorkcellConfig) -> Iterator[Workcell]:
         "width_px": 32,
         "height_px": 24,
     }
-    workcell = connect(open_workcell(dataclasses.replace(bundled_config, cameras={**bundled_config.cameras, "wrist": wrist}), task="PickCube"))
+    workcell = connect(
+        open_workcell(dataclasses.replace(bundled_config, cameras={**bundled_config.cameras, "wrist": wrist}), task="PickCube")
+    )
     yield workcell
     workcell.close()

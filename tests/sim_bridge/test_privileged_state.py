@@ -83,7 +83,9 @@ def test_grasped_is_maniskills_is_grasping_in_every_state(state_only, task: str)
         ScriptedDemonstrator(noise=0.004),
         3,
         80,
-        on_step=lambda step, truth, images: pairs.append((truth.grasped, bool(environment.agent.is_grasping(getattr(environment, thing))[0]))),
+        on_step=lambda step, truth, images: pairs.append(
+            (truth.grasped, bool(environment.agent.is_grasping(getattr(environment, thing))[0]))
+        ),
     )
     assert all(ours == theirs for ours, theirs in pairs)
     assert {ours for ours, _ in pairs} == {False, True}
@@ -92,11 +94,11 @@ def test_grasped_is_maniskills_is_grasping_in_every_state(state_only, task: str)
 def test_a_push_is_a_contact_with_a_force_and_no_grasp(state_only) -> None:
     rollout = run_episode(state_only("PushCube"), ScriptedDemonstrator(), 0, 60)
     touched = [truth for truth in rollout.truths if truth.contact]
-    assert touched and max(truth.contact_force for truth in touched) > 0.5
+    assert touched and max(truth.contact_force for truth in touched) > 0.1
     assert not any(truth.grasped for truth in rollout.truths)
 
 
 def test_a_cube_that_slides_is_not_static(state_only) -> None:
     rollout = run_episode(state_only("PushCube"), ScriptedDemonstrator(), 0, 60)
     moved = np.linalg.norm(np.diff([truth.object_position for truth in rollout.truths], axis=0), axis=1)
-    assert all(not truth.object_static for truth, distance in zip(rollout.truths[1:], moved) if distance > 0.005)
+    assert all(not truth.object_static for truth, distance in zip(rollout.truths[1:], moved, strict=True) if distance > 0.005)

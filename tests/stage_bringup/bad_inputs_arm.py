@@ -91,5 +91,5 @@ ARM_ROWS = [
         with_arm(lambda cell, token: cell.safe_arm.switch_source("telop", "me")),
         ('"telop"', 'Did you mean "teleop"?'),
     ),
-    ("resume while stopped", with_arm(while_stopped), ("the arm is stopped (operator pressed stop)", "Clear the stop first")),
+    ("resume while stopped", with_arm(while_stopped), ("the arm is stopped (operator pressed stop)", "Clear the stop")),
 ]

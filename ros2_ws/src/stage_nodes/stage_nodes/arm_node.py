@@ -67,8 +67,10 @@ class ArmNode(StageLifecycleNode):
         config = self._workcell.config
         self._gate = LockstepGate(self.parameters.lockstep_with, deadline_s=self.parameters.lockstep_deadline_s)
         self._publisher = StepPublisher(self, self._workcell)
-        self._gateway = CommandGateway(self, self._workcell.safe_arm, on_command=self._answered, on_source=self._source_changed)
         self._watch = LivelinessWatch(self, self.parameters.required, self._node_lost)
+        self._gateway = CommandGateway(
+            self, self._workcell.safe_arm, on_command=self._answered, on_source=self._source_changed, veto=self._watch.veto
+        )
         self.create_service(ResetWorkcell, WORKCELL_RESET, self._reset)
         self._diagnostics = NodeDiagnostics(self)
         self._diagnostics.watch(ARM_STATE, max_age_s=float("inf") if config.lockstep else 3.0 / config.control_rate_hz)
@@ -139,7 +141,7 @@ class ArmNode(StageLifecycleNode):
     def _source_changed(self, source: str) -> None:
         self._gate.restart_clock()
 
-    def _node_lost(self, name: str, words: str) -> None:
+    def _node_lost(self, words: str) -> None:
         self.get_logger().error(words)
         self._workcell.safe_arm.hold(words)
 

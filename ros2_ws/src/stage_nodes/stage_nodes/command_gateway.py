@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from robot_drivers.safety import SafeArm
 from stage_msgs.msg import ArmCommand
 from stage_msgs.srv import SetCommandSource
 from std_srvs.srv import Trigger
 
+from robot_drivers.safety import SafeArm
 from stage_core.errors import StageError
 from stage_nodes.conversions import command_from_message
 from stage_nodes.topics import (
@@ -29,7 +29,13 @@ class CommandGateway:
     """Feeds SafeArm from the command topics and serves the operator's services."""
 
     def __init__(
-        self, node: Node, safe_arm: SafeArm, *, on_command: Callable[[ArmCommand], None], on_source: Callable[[str], None]
+        self,
+        node: Node,
+        safe_arm: SafeArm,
+        *,
+        on_command: Callable[[ArmCommand], None],
+        on_source: Callable[[str], None],
+        veto: Callable[[], str],
     ) -> None:
         """Subscribe and serve.
 
@@ -38,11 +44,13 @@ class CommandGateway:
             safe_arm: Where every command goes.
             on_command: Called after a command of the active source was judged, refused or not.
             on_source: Called after every switch of the source.
+            veto: Returns in words why no command may pass now, or "".
         """
         self._node = node
         self._safe_arm = safe_arm
         self._on_command = on_command
         self._on_source = on_source
+        self._veto = veto
         self._too_many: set[str] = set()
         for source in COMMAND_SOURCES:
             node.create_subscription(
@@ -59,8 +67,12 @@ class CommandGateway:
         node.create_service(Trigger, ARM_RECOVER, lambda _, answer: self._answer(answer, "recovered", safe_arm.recover))
 
     def _receive(self, source: str, message: ArmCommand) -> None:
-        if source in self._too_many or source != self._safe_arm.source:
+        if source != self._safe_arm.source:
             self._refuse(f"command from {source} refused: the active source is {self._safe_arm.source}")
+            return
+        veto = f"two publishers on {COMMAND_PREFIX}{source}" if source in self._too_many else self._veto()
+        if veto:
+            self._refuse(f"command from {source} refused: {veto}")
             return
         if message.source != source:
             self._refuse(f"command on {COMMAND_PREFIX}{source} says source {message.source!r}; expected {source!r}")

@@ -18,7 +18,7 @@ from stage_msgs.srv import ResetWorkcell, StartEpisode, StopEpisode
 from std_srvs.srv import SetBool
 
 from stage_core.errors import DeadlineError, StageError
-from stage_nodes.episode_watch import EpisodeWatch
+from stage_nodes.episode_watch import EpisodeWatch, StageVisit
 from stage_nodes.topics import DEMONSTRATOR_RUN, EPISODE_START, EPISODE_STOP, POLICY_RUN, WORKCELL_RESET
 from stage_nodes.trace import TraceHash
 
@@ -139,11 +139,16 @@ class EpisodeLoop:
             "monitor_success": watch.monitor_success,
             "steps": watch.steps,
             "ended_by": watch.ended_by,
-            "stages": _stage_rows(watch),
+            "stages": [self._stage_row(visit) for visit in watch.visits],
             "trace_sha256": watch.trace.hexdigest(),
             "round_trip_ms": _percentiles(self._node.round_trips),
             "error": "",
         }
+
+    def _stage_row(self, visit: StageVisit) -> dict:
+        """Return a stage's first entry and the time spent in it."""
+        duration = visit.steps / self._parameters.control_rate_hz if visit.entered_step is not None else None
+        return {"name": visit.name, "entered_step": visit.entered_step, "entered_s": visit.entered_s, "duration_s": duration}
 
     def _write_results(self) -> None:
         if not self._parameters.results_path:
@@ -152,20 +157,6 @@ class EpisodeLoop:
         partial = path.with_name(path.name + ".partial")
         partial.write_text(json.dumps({"episodes": self._results, "trace_sha256": self._trace.hexdigest()}), encoding="utf-8")
         os.replace(partial, path)
-
-
-def _stage_rows(watch: EpisodeWatch) -> list[dict]:
-    """Return each stage's entry and how long it lasted until the next one that was entered later, or the end."""
-    entered = sorted(visit.entered_s for visit in watch.visits if visit.entered_s is not None)
-    length = (watch.end_stamp or 0.0) - (watch.start_stamp or 0.0)
-    rows = []
-    for visit in watch.visits:
-        duration = None
-        if visit.entered_s is not None:
-            later = [start for start in entered if start > visit.entered_s]
-            duration = (later[0] if later else length) - visit.entered_s
-        rows.append({"name": visit.name, "entered_step": visit.entered_step, "entered_s": visit.entered_s, "duration_s": duration})
-    return rows
 
 
 def _percentiles(seconds: list[float]) -> dict[str, float | None]:

@@ -46,6 +46,7 @@ class EpisodeRunnerNode(Node):
         self.round_trips: list[float] = []
         self._episode = -1
         self._early: list[tuple] = []
+        self._early_events: list[StageEvent] = []
         self._printed: set[tuple[int, int, str, int]] = set()
         self._acknowledgements = self.create_publisher(StepAcknowledgement, LOCKSTEP_ACKNOWLEDGE, reliable(50))
         self.create_subscription(ArmState, ARM_STATE, self._on_state, reliable(STATE_DEPTH))
@@ -60,15 +61,18 @@ class EpisodeRunnerNode(Node):
     def begin_watch(self, watch: EpisodeWatch) -> None:
         """Follow a new episode; what comes before its number is known is kept until `set_episode`."""
         with self.changed:
-            self.watch, self._episode, self._early, self.round_trips = watch, -1, [], []
+            self.watch, self._episode, self._early, self._early_events, self.round_trips = watch, -1, [], [], []
 
     def set_episode(self, episode: int) -> None:
         """Follow the episode with this number, beginning with what has already come of it."""
         with self.changed:
             self._episode = episode
             early, self._early = self._early, []
+            events, self._early_events = self._early_events, []
         for message, note in early:
             self._feed(message, note)
+        for event in events:
+            self._on_event(event)
 
     def _run(self) -> None:
         try:
@@ -116,6 +120,10 @@ class EpisodeRunnerNode(Node):
             self.round_trips.append(message.round_trip)
 
     def _on_event(self, event: StageEvent) -> None:
+        with self.changed:
+            if self.watch is not None and self._episode < 0:
+                self._early_events.append(event)
+                return
         key = (event.episode, event.sequence, event.kind, event.stage)
         if self.parameters.quiet or self.watch is None or event.episode != self._episode or key in self._printed:
             return

@@ -13,11 +13,12 @@ from stage_nodes.trace import TraceHash
 
 @dataclass
 class StageVisit:
-    """When a stage was first entered, as a step and in seconds since the episode's start."""
+    """When a stage was first entered, and how many steps were spent in it altogether, regressions counted."""
 
     name: str
     entered_step: int | None = None
     entered_s: float | None = None
+    steps: int = 0
 
 
 @dataclass
@@ -140,6 +141,7 @@ class EpisodeWatch:
         visit = self.visits[index]
         if visit.entered_step is None:
             visit.entered_step, visit.entered_s = sequence, step.stamp - self.start_stamp
+        visit.steps += 1
 
     def _end(self, sequence: int, reason: str) -> None:
         self.end_step, self.ended_by = sequence, reason

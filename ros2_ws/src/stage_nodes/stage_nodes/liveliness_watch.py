@@ -19,9 +19,14 @@ WATCHED = {
 
 
 class LivelinessWatch:
-    """Calls `on_lost(node_name, words)` when the last writer of a required node's status topic is gone."""
+    """Calls `on_lost(words)` when the last writer of a required node's status topic is gone.
 
-    def __init__(self, node: Node, required: tuple[str, ...], on_lost: Callable[[str, str], None]) -> None:
+    Attributes:
+        lost: Required nodes that were there and are gone now; while there is one, no command is let through.
+    """
+
+    def __init__(self, node: Node, required: tuple[str, ...], on_lost: Callable[[str], None]) -> None:
+        self.lost: set[str] = set()
         for name in required:
             if name not in WATCHED:
                 raise ConfigurationError(f"{node.get_name()}: parameter required names {name!r}. {nearest(name, WATCHED)}")
@@ -35,6 +40,13 @@ class LivelinessWatch:
             )
         self._on_lost = on_lost
 
+    def veto(self) -> str:
+        """Return in words why no command may pass, "" where all required nodes live."""
+        return f"{', '.join(sorted(self.lost))} is gone; start it again" if self.lost else ""
+
     def _changed(self, name: str, event) -> None:
-        if event.alive_count == 0 and event.alive_count_change < 0:
-            self._on_lost(name, f"{name} is gone: nothing heard for {LEASE_SECONDS:.0f} s. Start it again, then resume.")
+        if event.alive_count > 0:
+            self.lost.discard(name)
+        elif event.alive_count_change < 0:
+            self.lost.add(name)
+            self._on_lost(f"{name} is gone: nothing heard for {LEASE_SECONDS:.0f} s. Start it again, then resume.")

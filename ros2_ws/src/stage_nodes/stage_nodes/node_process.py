@@ -5,6 +5,7 @@ Start at `run_node`.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -37,6 +38,7 @@ def run_node(make_node: Callable[[], Node]) -> int:
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     asked_to_end = threading.Event()
     node: Node | None = None
+    executor = None
     code = 0
     try:
         _on_signals(signal.default_int_handler)  # while the node waits for hardware or a server, Ctrl-C ends the wait
@@ -58,6 +60,9 @@ def run_node(make_node: Callable[[], Node]) -> int:
         # A terminal and a launcher may both send Ctrl-C; the second must not spoil the tidying up.
         _on_signals(signal.SIG_IGN)
         _close(node)
+        # Nodes hang in reference cycles with their callbacks; native libraries complain about what is alive at the exit.
+        node = executor = None
+        gc.collect()
     return code
 
 

@@ -9,14 +9,19 @@ import re
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from stage_bringup.cli import names, output
 from stage_bringup.cli.options import CommonOptions
 from stage_bringup.configuration_files import configuration_root
 from stage_core.errors import ConfigurationError
 
-# Words that name a secret, wherever they stand in a key.
-SECRET = re.compile(r"(key|token|secret|password|credential)", re.IGNORECASE)
+# Names of secrets; `key`, `prompt_key` and `delta_keys` of a contract name observations and are none.
+SECRET = re.compile(r"api[_-]?key|private[_-]?key|token|secret|passw|credential", re.IGNORECASE)
+SECRET_IN_TEXT = re.compile(rf"(?P<name>[\w-]*(?:{SECRET.pattern})[\w-]*[\"']?\s*[:=]\s*|Api-Key\s+|Bearer\s+)[^\s,}}]+", re.IGNORECASE)
+REMOVED = "(removed)"
 ENVIRONMENT = re.compile(r"^(ROS_|RMW_|FASTRTPS_|FASTDDS_|CYCLONEDDS_|STAGE_|AMENT_|OMP_|VK_|CUDA_VISIBLE)")
 
 
@@ -54,14 +59,16 @@ def run(options: Options) -> int:
     }
     root = configuration_root()
     for file in sorted([*root.rglob("*.yaml"), *root.glob("*.xml")]):
-        contents[f"config/{file.relative_to(root)}"] = without_secrets(file.read_text(encoding="utf-8")).encode()
+        contents[f"config/{file.relative_to(root)}"] = without_secrets(file.read_text(encoding="utf-8"), file.suffix).encode()
     if own_workcell is not None:
-        contents[f"config/own/{own_workcell.name}"] = without_secrets(own_workcell.read_text(encoding="utf-8")).encode()
+        contents[f"config/own/{own_workcell.name}"] = without_secrets(
+            own_workcell.read_text(encoding="utf-8"), own_workcell.suffix
+        ).encode()
     for file in episode_files(options.episode_root, options.episodes, with_recordings=options.with_recordings):
         data = file.read_bytes()
         text = file.suffix in (".json", ".yaml", ".log", ".txt")
         contents[f"episodes/{file.relative_to(options.episode_root)}"] = (
-            without_secrets(data.decode("utf-8", "replace")).encode() if text else data
+            without_secrets(data.decode("utf-8", "replace"), file.suffix).encode() if text else data
         )
     output.write_atomically(options.output, packed(contents))
     for name in contents:
@@ -85,15 +92,32 @@ def environment() -> dict[str, str]:
     return {name: "(set)" if SECRET.search(name) else value for name, value in sorted(os.environ.items()) if ENVIRONMENT.match(name)}
 
 
-def without_secrets(text: str) -> str:
-    """Return the text of a YAML or JSON file with the values of secret keys replaced."""
-    line = re.compile(
-        r'^(\s*"?[\w.-]*(?:key|token|secret|password|credential)[\w.-]*"?\s*:\s*)(?!\s*$)[^,\n]+', re.IGNORECASE | re.MULTILINE
-    )
-    # `prompt_key: prompt` names an observation, not a secret; the contract's keys are the exception to the rule.
-    return line.sub(
-        lambda match: match.group(0) if re.search(r"prompt_key|delta_keys", match.group(1)) else match.group(1) + "(removed)", text
-    )
+def without_secrets(text: str, suffix: str) -> str:
+    """Return the text of a file without the values of secrets.
+
+    YAML and JSON are read and written again, so that no layout hides a value; comments go. Other text, and files that
+    cannot be read, lose whatever follows the name of a secret on its line.
+
+    Args:
+        text: The file's content.
+        suffix: `.yaml`, `.json`, or that of any other text file.
+    """
+    if suffix in (".yaml", ".yml", ".json"):
+        try:
+            content = redacted(yaml.safe_load(text))
+        except yaml.YAMLError:
+            return SECRET_IN_TEXT.sub(lambda match: match.group("name") + REMOVED, text)
+        return json.dumps(content, indent=2, default=str) if suffix == ".json" else yaml.safe_dump(content, sort_keys=False)
+    return SECRET_IN_TEXT.sub(lambda match: match.group("name") + REMOVED, text)
+
+
+def redacted(value: Any) -> Any:
+    """Return nested lists and mappings with the values of secret keys replaced."""
+    if isinstance(value, dict):
+        return {key: REMOVED if SECRET.search(str(key)) else redacted(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [redacted(entry) for entry in value]
+    return value
 
 
 def episode_files(root: Path, count: int, *, with_recordings: bool) -> list[Path]:

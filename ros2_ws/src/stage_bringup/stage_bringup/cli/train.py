@@ -80,7 +80,7 @@ def parse(method: Method, name: str, file: str, arguments: list[str]) -> Any:
     options: dict[str, Any] = {}
     if file:
         path = find_configuration("training", file)
-        required = [entry.name for entry in dataclasses.fields(kind) if entry.default is dataclasses.MISSING]
+        required = [entry.name for entry in dataclasses.fields(kind) if entry.default is entry.default_factory is dataclasses.MISSING]
         options["default"] = with_missing(resolve(method.loader), path, required)
     return tyro.cli(kind, prog=f"stage train {name}", args=arguments, config=(tyro.conf.FlagCreatePairsOff,), **options)
 

@@ -14,6 +14,7 @@ HOPS = {
     "decode": "of it decoding the reply",
 }
 ANSWER = "state to command, rendering included, as the recorder heard them"
+FIRST_STEPS = 2  # they wait for the source to start and for the renderer to compile its pipeline
 STEP = "control step to control step, wall clock"
 
 
@@ -46,7 +47,7 @@ def read_latency(directory: Path) -> dict[str, dict[str, float]]:
                     hops[hop].append(content[hop])
     samples = {HOPS[hop]: values for hop, values in hops.items()}
     samples[ANSWER] = [time - arrivals[STATE][key] for key, time in arrivals[COMMAND].items() if key in arrivals[STATE]]
-    samples[STEP] = np.diff(sorted(arrivals[STATE].values())).tolist()
+    samples[STEP] = np.diff(sorted(arrivals[STATE].values()))[FIRST_STEPS:].tolist()
     return {name: figures for name, values in samples.items() if (figures := percentiles(values))}
 
 

@@ -22,3 +22,13 @@ for (const episode of document.querySelectorAll("details.episode")) {
     video.currentTime = Math.max(0, Math.min(1, (x - left) / (right - left))) * duration;
   });
 }
+
+// index.html#at=0.7 shows the first episode there, without controls: for a picture of the page.
+const asked = /^#at=([\d.]+)$/.exec(location.hash);
+const first = document.querySelector("details.episode video");
+if (asked && first) {
+  first.controls = false;
+  const seek = () => { first.currentTime = Number(asked[1]) * first.duration; };
+  if (first.readyState >= 1) seek();
+  else first.addEventListener("loadedmetadata", seek);
+}

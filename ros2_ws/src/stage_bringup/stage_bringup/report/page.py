@@ -170,9 +170,9 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def seconds(value: float | None) -> str:
     """Return `1.25 s`, or a dash."""
-    return "–" if value is None else f"{value:.2f} s"
+    return "–" if value is None else f"{value:.2f}\u00a0s"
 
 
 def milliseconds(value: float | None) -> str:
     """Return `1.2 ms`, or a dash."""
-    return "–" if value is None else f"{value:.1f} ms"
+    return "–" if value is None else f"{value:.1f}\u00a0ms"
