@@ -22,6 +22,8 @@ def draw_batches(
     buckets: int,
     batch_size: int,
     brightness: float = 0.0,
+    shift: int = 0,
+    state_noise: float = 0.0,
     task_files: tuple[Path, ...] = (),
     task_weights: Mapping[str, float] | None = None,
 ) -> Iterator[Batch]:
@@ -33,6 +35,8 @@ def draw_batches(
         buckets: Size of the instruction encoder's table.
         batch_size: B.
         brightness: As in `change_brightness`.
+        shift: As in `shift_images`.
+        state_noise: Deviation of the noise on the normalised states.
         task_files: As in `instruction_choices`.
         task_weights: Task -> how much more often its steps are drawn; 1 where it is not named.
     """
@@ -49,7 +53,9 @@ def draw_batches(
         # searchsorted may return the length itself for the largest numbers: rounding
         rows = torch.searchsorted(share, torch.rand(batch_size, dtype=torch.float64) * share[-1]).clamp(max=len(images) - 1)
         text = first[rows] + (torch.rand(len(rows)) * count[rows]).long()
-        yield Batch(images=change_brightness(images[rows], brightness), states=states[rows], words=words[text], actions=actions[rows])
+        seen = change_brightness(shift_images(images[rows], shift), brightness)
+        known = states[rows] + state_noise * torch.randn(len(rows), states.shape[1])
+        yield Batch(images=seen, states=known, words=words[text], actions=actions[rows])
 
 
 def instruction_choices(instructions: list[str], tasks: list[str], task_files: tuple[Path, ...]) -> tuple[list[str], list[tuple[int, int]]]:
@@ -75,3 +81,17 @@ def change_brightness(images: Tensor, amount: float) -> Tensor:
     contrast = 1.0 + amount * (2.0 * torch.rand(len(images), 1, 1, 1) - 1.0)
     brightness = 127.5 * amount * (2.0 * torch.rand(len(images), 1, 1, 1) - 1.0)
     return (values * contrast + brightness).clamp(0.0, 255.0)
+
+
+def shift_images(images: Tensor, pixels: int) -> Tensor:
+    """Return images (B, 3, S, S), each moved by up to `pixels` along rows and columns; borders are repeated.
+
+    Source: Yarats et al., Image Augmentation Is All You Need (DrQ), ICLR 2021, section 3.1.
+    """
+    if pixels <= 0:
+        return images
+    size = images.shape[-1]
+    moves = torch.randint(-pixels, pixels + 1, (2, len(images), 1))
+    rows, columns = (torch.arange(size) + moves).clamp(0, size - 1)
+    batch = torch.arange(len(images))[:, None, None]
+    return images.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

@@ -171,13 +171,15 @@ def arrays_of_episode(episode: Episode, contract: PolicyContract, *, only_succes
     idle = idle_steps(labels, np.asarray(episode.states["gripper_opening"]).reshape(-1), action.space) & commanded
     late = steps_after_success(episode) & commanded & ~idle
     kept = commanded & ~idle & ~late
+    if not kept.any():
+        raise UnusableEpisodeError("nothing before success")
     joints = len(action.joint_names)
     rows = np.flatnonzero(kept)
     try:
         states = np.stack([join_state(entry, {name: values[row] for name, values in episode.states.items()}, joints) for row in rows])
         images = np.stack([prepare_image(episode.images[camera.name][row], camera) for row in rows])
     except (ConfigurationError, ValueError):
-        raise UnusableEpisodeError("states or images have another shape, or all steps are idle") from None
+        raise UnusableEpisodeError("states or images have another shape") from None
     counts = {"no action": int((~commanded).sum()), "idle": int(idle.sum()), "after success": int(late.sum())}
     counts |= {"label intended": int((intended & kept).sum()), "label sent": int((~intended & kept).sum())}
     return EpisodeArrays(

@@ -10,7 +10,8 @@ from stage_core.episode import Episode
 IDLE_TRANSLATION = 1e-3  # m per control period
 IDLE_ROTATION = 5e-3  # rad per control period
 IDLE_JOINTS = 2e-3  # rad or rad/s, for joint spaces
-KEPT_AFTER_SUCCESS = 3  # steps: enough to see that the arm stays, too few to outweigh the task
+# Demonstrations stop just behind success; a policy that sees this stops just before it, because it is a little less exact.
+KEPT_AFTER_SUCCESS = 0  # steps
 FINGERS_AT_REST = 0.01  # change of the measured opening per control period
 
 
@@ -61,7 +62,7 @@ def idle_steps(labels: np.ndarray, opening: np.ndarray, space: str) -> np.ndarra
 
 
 def steps_after_success(episode: Episode) -> np.ndarray:
-    """Return (T,) bool: more than KEPT_AFTER_SUCCESS steps after the simulation, or else the monitor, first saw success."""
+    """Return (T,) bool: the simulation, or else the monitor, has seen success, KEPT_AFTER_SUCCESS steps ago or more."""
     if episode.outcomes is not None:
         done = np.asarray(episode.outcomes, dtype=bool)
     elif episode.stages is not None and episode.stage_names:
@@ -69,7 +70,7 @@ def steps_after_success(episode: Episode) -> np.ndarray:
     else:
         done = np.zeros(len(episode), dtype=bool)
     first = int(np.argmax(done)) if done.any() else len(episode)
-    return np.arange(len(episode)) > first + KEPT_AFTER_SUCCESS
+    return np.arange(len(episode)) >= first + KEPT_AFTER_SUCCESS
 
 
 def is_delta(space: str) -> bool:

@@ -30,12 +30,15 @@ class SimulationSettings:
         robot: ManiSkill's name of the arm; only the Panda is mapped to Stage's frames.
         simulation_rate_hz: Physics steps per second, a multiple of the workcell's control rate.
         render_backend: "cpu" (Mesa's lavapipe) or "gpu"; unused while no camera is configured.
+        rebuild_scene: Build the scene anew at every reset (0.2 to 0.4 s), so that an episode depends on its seed alone, bit
+            for bit. Without it PhysX remembers something of the episode before, and contacts come out a little different.
         show_goal_marker: Let cameras see the goal marker that ManiSkill hides (PickCube's green sphere).
     """
 
     robot: str = "panda"
     simulation_rate_hz: int = 100
     render_backend: str = "cpu"
+    rebuild_scene: bool = True
     show_goal_marker: bool = True
 
     def __post_init__(self) -> None:

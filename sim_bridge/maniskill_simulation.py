@@ -95,16 +95,20 @@ class ManiSkillSimulation:
 
             torch.set_num_threads(1)  # bit-equal results must not depend on how the work is split
             self.environment = self._make()
-            self._robot = self.environment.agent.robot
-            self._base_inverse = self._robot.pose.sp.inv()
-            self._ee_link = self.environment.agent.tcp
-            self._rendered_frame = -1
+            self._bind()
             self._kinematics = self._make_kinematics()
-            self._sensors = {name: self._make_camera(name, camera) for name, camera in self._camera_settings.items()}
-            if self._settings.show_goal_marker:
-                for hidden in self.environment._hidden_objects:
-                    hidden.show_visual()
             self._after_reset(self.environment.get_info())
+
+    def _bind(self) -> None:
+        """Take hold of the parts of a scene that was just built."""
+        self._robot = self.environment.agent.robot
+        self._base_inverse = self._robot.pose.sp.inv()
+        self._ee_link = self.environment.agent.tcp
+        self._rendered_frame = -1
+        self._sensors = {name: self._make_camera(name, camera) for name, camera in self._camera_settings.items()}
+        if self._settings.show_goal_marker:
+            for hidden in self.environment._hidden_objects:
+                hidden.show_visual()
 
     def _make(self) -> Any:
         import gymnasium
@@ -161,12 +165,15 @@ class ManiSkillSimulation:
         return self.frame * self.period
 
     def reset(self, seed: int) -> None:
-        """Arrange the scene for one episode; the same seed gives the same scene, bit for bit."""
+        """Arrange the scene for one episode; the same seed gives the same episode, bit for bit, with `rebuild_scene`."""
         with self.advanced:
             self.require_open()
             if self._used:
                 self.frame += 1  # two states must never share a stamp
-            _, information = self.environment.reset(seed=int(seed))
+            rebuild = self._settings.rebuild_scene
+            _, information = self.environment.reset(seed=int(seed), options={"reconfigure": rebuild})
+            if rebuild:
+                self._bind()
             self.episode += 1
             self._after_reset(information)
             self.advanced.notify_all()

@@ -60,6 +60,8 @@ def train_bc(config: BehaviourCloningConfig) -> TrainingReport:
         buckets=network.config.instruction_buckets,
         batch_size=config.batch_size,
         brightness=config.brightness,
+        shift=config.shift,
+        state_noise=config.state_noise,
         task_files=config.task_files,
         task_weights=config.task_weights,
     )

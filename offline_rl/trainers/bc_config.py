@@ -42,6 +42,10 @@ class BehaviourCloningConfig:
     """Decay of the exponential moving average of the weights; the average is what is saved."""
     brightness: float = 0.1
     """Random change of an image's contrast and brightness in training, as a share; 0 for none."""
+    shift: int = 2
+    """Random shift of an image in training, up to so many pixels each way: what counts is where things lie to each other."""
+    state_noise: float = 0.1
+    """Deviation of the noise on the normalised state in training: an exact state tells which episode it is, and that is learned by heart."""
     draws: int = 4
     """Noises and times per observation and step (flow matching)."""
     flow_steps: int = 5

@@ -10,7 +10,7 @@ import pytest
 import torch
 from recorded_logs import lockstep_log
 
-from offline_rl.batches import change_brightness, draw_batches, instruction_choices
+from offline_rl.batches import change_brightness, draw_batches, instruction_choices, shift_images
 from offline_rl.dataset import Demonstrations, arrays_of_episode
 from offline_rl.normaliser import fit_normaliser
 from offline_rl.trainable_policy import TrainableFlowPolicy
@@ -109,6 +109,17 @@ def test_brightness_stays_in_range_and_zero_changes_nothing():
     changed = change_brightness(images, 0.5)
     assert changed.min() >= 0.0 and changed.max() <= 255.0
     assert torch.equal(change_brightness(images, 0.0), images.float())
+
+
+def test_a_shifted_image_is_moved_as_a_whole():
+    torch.manual_seed(0)
+    image = torch.arange(64, dtype=torch.uint8).reshape(1, 1, 8, 8).repeat(50, 3, 1, 1)
+    shifted = shift_images(image, 2)
+    # Inside, every pixel has moved by the same number of rows (8 apart in value) and columns (1 apart).
+    moves = (shifted.int() - image.int())[:, 0, 2:6, 2:6].flatten(1)
+    assert (moves == moves[:, :1]).all() and len(moves[:, 0].unique()) > 10
+    assert {int(move) for move in moves[:, 0]} <= {8 * row + column for row in range(-2, 3) for column in range(-2, 3)}
+    assert torch.equal(shift_images(image, 0), image)
 
 
 def test_the_learning_rate_rises_and_falls():

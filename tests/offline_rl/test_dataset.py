@@ -18,9 +18,9 @@ def contract(tmp_path):
 
 def test_shapes_follow_the_contract(make_episode, contract):
     arrays = arrays_of_episode(make_episode(), contract)
-    assert arrays.images.shape == (12, 16, 16, 3) and arrays.images.dtype == np.uint8
-    assert arrays.features.shape == (12, 24)  # 7 + 7 + 3 + 6 + 1: the quaternion became two columns of the rotation matrix
-    assert arrays.chunks.shape == (12, 4, 7)
+    assert arrays.images.shape == (11, 16, 16, 3) and arrays.images.dtype == np.uint8
+    assert arrays.features.shape == (11, 24)  # 7 + 7 + 3 + 6 + 1: the quaternion became two columns of the rotation matrix
+    assert arrays.chunks.shape == (11, 4, 7)
 
 
 def test_the_sign_of_a_quaternion_does_not_matter(make_episode, contract):
@@ -36,6 +36,7 @@ def test_the_sign_of_a_quaternion_does_not_matter(make_episode, contract):
         ({"action_space": "joint_position"}, "action space"),
         ({"images": {}}, "no camera base"),
         ({"actions": np.full((12, 6), np.nan)}, "no action"),
+        ({"outcomes": np.ones(12, dtype=bool)}, "nothing before success"),
     ],
 )
 def test_an_unusable_episode_says_why(make_episode, contract, changes, reason):
@@ -54,7 +55,8 @@ def test_dropped_episodes_and_steps_are_counted(tmp_path, contract):
     report = load_demonstrations([root], contract, tasks=("PushCube",)).report
     assert report.episodes == {"PushCube": 2}
     assert report.dropped_episodes == {"not successful": 2, "other task": 1, "is recording": 1}
-    assert report.steps == 20 and report.labels == {"intended": 20}
+    assert report.steps == 16 and report.labels == {"intended": 16}  # success from step 8 on
+    assert report.dropped_steps == {"after success": 4}
     assert "left out" in report.lines()[1]
     unfinished.close()
 

@@ -53,7 +53,7 @@ def test_a_step_without_a_command_is_staying_inside_a_chunk():
     assert chunks_of_labels(labels, 3, deltas=True)[0, 1].tolist() == [0, 0, 0, 0, 0, 0, 1]
 
 
-def test_only_a_few_steps_after_success_are_kept(make_episode):
+def test_steps_after_success_are_found(make_episode):
     outcomes = np.zeros(12, dtype=bool)
     outcomes[4:] = True
-    assert np.flatnonzero(steps_after_success(make_episode(outcomes=outcomes))).tolist() == [8, 9, 10, 11]
+    assert np.flatnonzero(steps_after_success(make_episode(outcomes=outcomes))).tolist() == [4, 5, 6, 7, 8, 9, 10, 11]
