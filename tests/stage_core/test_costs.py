@@ -30,7 +30,7 @@ def test_reach_is_the_mean_distance_to_the_object_not_to_the_goal(tasks, observa
 
 
 def test_reach_of_the_peg_ends_at_its_grasp_point(tasks, observation_of):
-    step = observation_of(0, ee_position=(0.5, 0.095, 0.0), object_position=(0.5, 0.0, 0.0), object_orientation=(0, 0, 0.5**0.5, 0.5**0.5))
+    step = observation_of(0, ee_position=(0.5, -0.095, 0.0), object_position=(0.5, 0.0, 0.0), object_orientation=(0, 0, 0.5**0.5, 0.5**0.5))
     assert cost_of(tasks["LiftPegUpright"], "reach", [step]) == pytest.approx(0.0, abs=1e-12)
 
 

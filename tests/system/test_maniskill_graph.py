@@ -30,6 +30,6 @@ def test_two_lockstep_runs_with_one_seed_are_equal_and_their_stages_are_right(gr
 
 
 def test_a_failure_is_a_failure_for_the_simulation_and_for_the_monitor(graph, lines, tmp_path):
-    results = run(graph, lines, tmp_path, episodes=1, seed=5, demonstrator_failures=("push_past",), horizon_steps=60)
+    results = run(graph, lines, tmp_path, episodes=1, seed=5, demonstrator_failures=("miss",), horizon_steps=60)
     assert results["episodes"][0]["environment_success"] is False
     assert results["episodes"][0]["monitor_success"] is False

@@ -22,12 +22,15 @@ TRUTH_READERS = """
 import sys, time, rclpy
 rclpy.init()
 node = rclpy.create_node("onlooker")
-deadline = time.monotonic() + 10
+deadline = time.monotonic() + 20
 while time.monotonic() < deadline and node.count_subscribers("truth/stage_observation") < 2:
     rclpy.spin_once(node, timeout_sec=0.1)
-readers = set()
-for topic in ("truth/stage_observation", "truth/outcome"):
-    readers |= {info.node_name for info in node.get_subscriptions_info_by_topic(topic)}
+readers = {"_NODE_NAME_UNKNOWN_"}
+while time.monotonic() < deadline and "_NODE_NAME_UNKNOWN_" in readers:  # names come a moment after the endpoints
+    rclpy.spin_once(node, timeout_sec=0.1)
+    readers = set()
+    for topic in ("truth/stage_observation", "truth/outcome"):
+        readers |= {info.node_name for info in node.get_subscriptions_info_by_topic(topic)}
 print(",".join(sorted(readers)))
 """
 

@@ -1,8 +1,10 @@
-"""A xArm arm. Its driver is not part of this version: the launch says so and starts nothing."""
+"""A xArm arm. Its driver is not part of this version: the launch says so in one line and starts nothing."""
+
+from launch import LaunchDescription
+from launch.actions import LogInfo, Shutdown
 
 
 def generate_launch_description():
     """Refuse in words."""
-    raise RuntimeError(
-        "the xArm driver is not part of this version of Stage; nothing was started. Use maniskill.launch.py or fake.launch.py."
-    )
+    words = "the xArm driver is not part of this version of Stage; nothing was started. Use maniskill.launch.py or fake.launch.py."
+    return LaunchDescription([LogInfo(msg=f"error: {words}"), Shutdown(reason=words)])
