@@ -56,7 +56,9 @@ def test_what_was_recorded_before_a_kill_is_readable_after_the_next_start(graph,
     supervisor = graph(**FAKE, episodes=1, horizon_steps=400)
     lines.wait_for("runner", "episode 1")
     root = tmp_path / "episodes"
-    log = wait_until(lambda: next((path for path in root.glob("*/*.mcap") if path.stat().st_size > 200_000), None), "the log grows", 30.0, lines)
+    log = wait_until(
+        lambda: next((path for path in root.glob("*/*.mcap") if path.stat().st_size > 200_000), None), "the log grows", 30.0, lines
+    )
     next(process for process in supervisor.processes if process.name == "recorder").interrupt(signal.SIGKILL)
     supervisor.wait(timeout=20.0)
     supervisor.shut_down()
@@ -72,7 +74,17 @@ def test_killing_the_supervisor_leaves_no_orphan(tmp_path, monkeypatch):
 
     monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)
     monkeypatch.setenv("STAGE_LOG_DIR", str(tmp_path))
-    command = [sys.executable, "-m", "stage_bringup.cli.main", "up", "fake", "--policy", "scripted", "--episode-root", str(tmp_path / "episodes")]
+    command = [
+        sys.executable,
+        "-m",
+        "stage_bringup.cli.main",
+        "up",
+        "fake",
+        "--policy",
+        "scripted",
+        "--episode-root",
+        str(tmp_path / "episodes"),
+    ]
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     started = next(line for line in parent.stdout if line.startswith("started "))
     pids = [int(part.split(")")[0]) for part in started.split("(")[1:]]

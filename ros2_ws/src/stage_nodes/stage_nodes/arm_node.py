@@ -148,7 +148,9 @@ class ArmNode(StageLifecycleNode):
     def _supervise(self) -> None:
         """Report the mode, refuse a second arm, and end a lockstep that waits for somebody who does not come."""
         if self.count_publishers(ARM_STATE) > 1:
-            self._fail(f"a second arm publishes on {self.resolve_topic_name(ARM_STATE)}; expected one. Give each arm a namespace of its own.")
+            self._fail(
+                f"a second arm publishes on {self.resolve_topic_name(ARM_STATE)}; expected one. Give each arm a namespace of its own."
+            )
         status = self._workcell.safe_arm.status()
         level = {ArmMode.FAULT: DiagnosticStatus.ERROR, ArmMode.STOPPED: DiagnosticStatus.ERROR, ArmMode.HOLD: DiagnosticStatus.WARN}
         words = status.hold_reason or status.mode.value
