@@ -80,6 +80,7 @@ class FlowPolicy(Policy):
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: value.detach().contiguous().clone() for name, value in self.network.state_dict().items()}
         save_file(weights, str(folder / "model.safetensors"))
+        (folder / "model.safetensors").chmod(0o644)  # safetensors makes it private; a server often runs as another user
         configuration = {"schema_version": 1, "policy_class": POLICY_CLASS, "network": dataclasses.asdict(self.network.config)}
         (folder / "config.json").write_text(json.dumps(configuration, indent=1) + "\n", encoding="utf-8")
         (folder / "normaliser.json").write_text(self.normaliser.to_text(), encoding="utf-8")

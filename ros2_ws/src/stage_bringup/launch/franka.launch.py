@@ -1,7 +1,8 @@
 """A Franka arm. Its driver is not part of this version: the launch says so in one line and starts nothing."""
 
-from launch import LaunchDescription
 from launch.actions import LogInfo, Shutdown
+
+from launch import LaunchDescription
 
 
 def generate_launch_description():
