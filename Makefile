@@ -1,7 +1,7 @@
 # Stage. `make help` lists the targets; `make demo` and `make test` do all the set-up by themselves.
 # Paths here are relative, so a checkout below a folder with a space works.
 .DEFAULT_GOAL := help
-.PHONY: help setup messages demo test test-all check format bench evidence docs constraints clean
+.PHONY: help setup messages demo test test-all check format bench evidence policy docs constraints clean
 PYTHON := .venv/bin/python
 ARGUMENTS ?=
 
@@ -37,6 +37,9 @@ bench: setup  ## measure every figure the project claims, quickly
 
 evidence: setup  ## measure again everything that lies in docs/evidence (hours)
 	@$(PYTHON) -m benchmarks.evidence $(ARGUMENTS)
+
+policy: setup  ## make the bundled policy from nothing: demonstrations through the nodes, then training (40 min)
+	@sh scripts/make_policy.sh $(ARGUMENTS)
 
 docs: setup  ## write the file list of docs/architecture.md, then check links and commands of all pages
 	@$(PYTHON) scripts/list_files.py
