@@ -11,6 +11,8 @@ from std_srvs.srv import SetBool
 
 from stage_nodes.topics import COMMAND_PREFIX, SET_COMMAND_SOURCE, reliable
 
+DISCOVERY_DEADLINE_S = 10.0
+
 
 class CommandSource:
     """Serves `<node>/run` (SetBool), keeps the token, publishes commands.
@@ -56,8 +58,9 @@ class CommandSource:
 
     def _run(self, request: SetBool.Request, answer: SetBool.Response) -> SetBool.Response:
         words = self._refuse() if request.data else ""
-        if request.data and not words and not self._client.service_is_ready():
-            words = f"{self._client.srv_name} is not served. Start the arm node first."
+        # Right after the start the arm may not have been discovered yet.
+        if request.data and not words and not self._client.wait_for_service(timeout_sec=DISCOVERY_DEADLINE_S):
+            words = f"{self._client.srv_name} was not served within {DISCOVERY_DEADLINE_S:g} s. Start the arm node first."
         if words:
             answer.success, answer.message = False, words
             return answer
