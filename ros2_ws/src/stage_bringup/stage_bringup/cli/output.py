@@ -9,6 +9,7 @@ import json
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +47,7 @@ def check_writable(path: Path | None, option: str, *, directory: bool = False) -
 def write_atomically(path: Path, content: str | bytes) -> Path:
     """Write a file so that a reader sees the whole of it or nothing, also after a crash in between. Makes parent directories."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
         with open(temporary, "wb") as stream:
