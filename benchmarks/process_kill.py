@@ -88,7 +88,7 @@ def kill(name: str, root: Path) -> dict[str, Any]:
         "limit_s": limit,
         "gripper_kept": all(abs(state.opening - opening) < 0.02 for state in states if state.time > killed_at),
         "named": name in message,
-        "message": message,
+        "message": message.replace(str(Path.home()), "~"),
         "left_behind": [pid for pid in pids if Path(f"/proc/{pid}").exists()],
         **recorded(root, states, killed_at),
     }
