@@ -9,7 +9,6 @@ import yaml
 
 from robot_drivers.checks import check_arm, check_camera
 
-pytest.importorskip("mani_skill")
 MANISKILL = Path(__file__).parents[2] / "ros2_ws" / "src" / "stage_bringup" / "config" / "workcells" / "maniskill.yaml"
 
 

@@ -59,7 +59,8 @@ def test_stage_observations_come_back_as_the_monitor_had_them(tmp_path):
 
 
 def test_conversion_agrees_with_the_nodes_own(tmp_path):
-    conversions = pytest.importorskip("stage_nodes.conversions")
+    from stage_nodes import conversions
+
     log = lockstep_log(tmp_path, steps=2)
     for read, message in zip(read_episode(log.close(), images=False).stage_observations, log.written["stage/observation"], strict=True):
         live = conversions.stage_observation_from_message(message)
@@ -147,7 +148,8 @@ def test_the_log_opens_in_rosbags_and_in_the_mcap_library(tmp_path):
         assert reader.get_summary().statistics.message_count == sum(map(len, log.written.values()))
         decoded = [entry.decoded_message for entry in reader.iter_decoded_messages(topics=["/arm/state"])]
     assert [list(message.joint_positions) for message in decoded] == [list(message.joint_positions) for message in log.written["arm/state"]]
-    rosbags = pytest.importorskip("rosbags.highlevel")
+    import rosbags.highlevel as rosbags
+
     with rosbags.AnyReader([directory]) as bag:
         assert bag.message_count == sum(map(len, log.written.values()))
         connections = [entry for entry in bag.connections if entry.topic == "/arm/state"]
