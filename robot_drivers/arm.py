@@ -7,7 +7,7 @@ never see delta or velocity commands: `SafeArm` turns every action into an absol
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -53,11 +53,11 @@ class ArmDescription:
         ee_link: Link of the tool centre: between the finger tips, z out of the gripper, y along the fingers' travel.
         control_rate_hz: Rate of the SafeArm loop.
         native_spaces: The absolute spaces `Arm.command` takes: JOINT_POSITION, EE_POSE or both.
-        interpolates: True where the SDK re-targets smoothly by itself, so that no second generator may run.
-        flange_to_tool: (7,) m and xyzw.
-        payload_mass: kg.
+        flange_to_tool: (7,) m and xyzw, tool centre in the flange frame.
+        payload_mass: kg of everything beyond the flange.
         payload_center_of_mass: (3,) m in the flange frame.
         max_stop_latency: Longest time from `stop()` to the start of braking, s.
+        interpolates: True where the SDK re-targets smoothly by itself, so that no second generator may run.
     """
 
     name: str
@@ -70,11 +70,26 @@ class ArmDescription:
     ee_link: str
     control_rate_hz: float
     native_spaces: tuple[ActionSpace, ...]
+    flange_to_tool: np.ndarray
+    payload_mass: float
+    payload_center_of_mass: np.ndarray
+    max_stop_latency: float
     interpolates: bool = False
-    flange_to_tool: np.ndarray = field(default_factory=lambda: np.array([0.0, 0, 0, 0, 0, 0, 1]))
-    payload_mass: float = 0.0
-    payload_center_of_mass: np.ndarray = field(default_factory=lambda: np.zeros(3))
-    max_stop_latency: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ToolReading:
+    """What a controller itself takes for the tool; None where it does not tell.
+
+    Attributes:
+        flange_to_tool: (7,) m and xyzw.
+        payload_mass: kg of everything beyond the flange.
+        payload_center_of_mass: (3,) m in the flange frame.
+    """
+
+    flange_to_tool: np.ndarray | None = None
+    payload_mass: float | None = None
+    payload_center_of_mass: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -143,11 +158,19 @@ class Arm(ABC):
 
     @abstractmethod
     def connect(self) -> None:
-        """Reach the controller; nothing moves.
+        """Reach the controller and wait, in words, until it can be used (`bring_up.wait_until_ready`); nothing moves.
 
         Raises:
-            DeviceError: If it cannot be reached or used, in words, with the next step.
+            DeviceError: If it cannot be reached or used in time, in words, with the next step.
         """
+
+    def read_tool(self) -> ToolReading:
+        """Return what the controller takes for the tool; SafeArm compares it with the description and refuses a mismatch.
+
+        Raises:
+            DeviceError: If the link is lost.
+        """
+        return ToolReading()
 
     @abstractmethod
     def read_state(self) -> ArmState:

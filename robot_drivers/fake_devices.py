@@ -76,6 +76,7 @@ class FakeArm(Arm):
             native_spaces=(ActionSpace.JOINT_POSITION,),
             flange_to_tool=np.array([0.0, 0.0, 0.10, 0.0, 0.0, 1.0, 0.0]),
             payload_mass=0.7,
+            payload_center_of_mass=np.array([0.0, 0.0, 0.04]),
             max_stop_latency=0.02,
         )
 

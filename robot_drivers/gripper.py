@@ -47,6 +47,13 @@ class Gripper(ABC):
     def command(self, opening: float) -> None:
         """Go to an opening in [0, 1]; returns at once."""
 
+    def home(self) -> None:  # noqa: B027  most grippers need none
+        """Find the ends of the travel, where the device needs it (it opens and closes); waits until done. An operator asked for it.
+
+        Raises:
+            DeviceError: If it did not succeed, in words.
+        """
+
     @abstractmethod
     def stop(self) -> None:
         """Keep the present width and grip; never opens. Idempotent, any thread."""

@@ -21,6 +21,7 @@ from stage_core.observation import StageObservation
 
 WORKCELLS = {
     "fake": "robot_drivers.fake_workcell:FakeWorkcell",
+    "robot": "robot_drivers.robot_workcell:RobotWorkcell",
     "maniskill": "sim_bridge.maniskill_workcell:ManiSkillWorkcell",
 }
 
@@ -42,6 +43,9 @@ class WorkcellConfig:
         lockstep: True where the workcell advances only when every node has answered (DESIGN 9.4).
         shared_process: True where arm and cameras must live in one process (a simulation).
         simulated_clock: True where `now()` is simulated and goes out on /clock.
+        read_only: Connect and publish; never command, enable or configure anything.
+        dry_run: The controllers are fake ones on loopback addresses; episodes say so.
+        full_speed: False reduces a real robot to REDUCED_SPEED_M_S and REDUCED_SHARE of its joint speeds.
         auto_resume_s: A hold longer than this needs an operator's resume, s; 0 always needs it.
     """
 
@@ -58,6 +62,9 @@ class WorkcellConfig:
     lockstep: bool = False
     shared_process: bool = False
     simulated_clock: bool = False
+    read_only: bool = False
+    dry_run: bool = False
+    full_speed: bool = False
 
     def __post_init__(self) -> None:
         if self.schema_version != 1:

@@ -134,6 +134,7 @@ def _describe_panda(control_rate_hz: float) -> ArmDescription:
         interpolates=True,  # the drives follow a step in the target smoothly; a second generator would only add delay
         flange_to_tool=np.array([0.0, 0.0, 0.1034, 0.0, 0.0, -math.sin(half), math.cos(half)]),
         payload_mass=0.73,
+        payload_center_of_mass=np.array([-0.01, 0.0, 0.03]),
         max_stop_latency=1.0 / control_rate_hz,
     )
 

@@ -20,7 +20,7 @@ from machine import Machine
 from report import SetupError, clean_environment, run, say
 from stamp import content_hash, is_current, write_stamp
 
-EXTRAS = ("robot", "server", "train", "sim", "report", "dev")
+EXTRAS = ("robot", "franka", "xarm", "grippers", "cameras", "server", "train", "sim", "report", "dev")
 RECORD = "stage_environment.json"
 WHEELS_EXTRA = "ros"  # left out where ROS 2 is installed on the machine
 BUILD_TOOLS = ("hatchling",)  # in the environment, so that the project installs without a second, isolated one
