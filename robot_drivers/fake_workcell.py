@@ -74,6 +74,8 @@ class FakeWorkcell(Workcell):
         ConfigurationError: For an unknown key or a wrong value.
     """
 
+    moves_metal = False
+
     def __init__(self, config: WorkcellConfig, *, task: str = "") -> None:
         if task:
             logger.debug("task %s is not used: the fake workcell has no scene to arrange", task)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from robot_drivers.arm import Arm
 from robot_drivers.camera import Camera
 from robot_drivers.device_context import DeviceContext, settings_without_driver
@@ -89,6 +91,11 @@ class RobotWorkcell(Workcell):
         if self._cameras is None:
             self._cameras = {name: self._build(entry or {}, CAMERAS, f"cameras.{name}", name) for name, entry in self.config.cameras.items()}
         return self._cameras
+
+    @property
+    def home_joints(self) -> np.ndarray | None:
+        home = self._settings.home_joints_rad
+        return None if home is None else np.array(home)
 
     def now(self) -> float:
         return time.time()

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from robot_drivers.arm import Arm
 from robot_drivers.camera import Camera
 from robot_drivers.gripper import Gripper
-from robot_drivers.safety import SafeArm, SafetyLimits
+from robot_drivers.safety import Homing, SafeArm, SafetyLimits, reduced
 from stage_core.configuration import load_class, load_configuration
 from stage_core.errors import ConfigurationError
 from stage_core.observation import StageObservation
@@ -86,6 +88,8 @@ class Workcell(ABC):
 
     config: WorkcellConfig
     safe_arm: SafeArm  # set by open_workcell; the only way to move
+    homing: Homing  # set by open_workcell
+    moves_metal: bool = True  # False where nobody can be hurt: then the limits hold at full speed from the start
 
     @property
     @abstractmethod
@@ -111,6 +115,11 @@ class Workcell(ABC):
 
     def reset(self, seed: int) -> None:  # noqa: B027  a real robot has nothing to do here
         """Arrange the scene for an episode. A real robot moves nothing. Leaves the arm without a command."""
+
+    @property
+    def home_joints(self) -> np.ndarray | None:
+        """Where `home` brings the arm, (n,) rad; None where it does not."""
+        return None
 
     def read_truth(self) -> StageObservation | None:
         """Return the simulation's truth for the stage monitor, None on a real robot."""
@@ -144,15 +153,19 @@ def open_workcell(config: WorkcellConfig, **options: Any) -> Workcell:
     """
     kind = load_class(config.workcell, WORKCELLS, what="workcell")
     workcell = kind(config, **options)
+    limits = config.safety if config.full_speed or not workcell.moves_metal else reduced(config.safety)
+    period = 1.0 / config.control_rate_hz
     workcell.safe_arm = SafeArm(
         workcell.arm,
         workcell.gripper,
-        config.safety,
-        control_period_s=1.0 / config.control_rate_hz,
+        limits,
+        control_period_s=period,
         auto_resume_s=config.auto_resume_s,
         clock=workcell.now,
         # A simulation's own step is its loop, and its gripper must stay in step with it.
         step_driven=config.simulated_clock,
         gripper_thread=not config.simulated_clock,
+        read_only=config.read_only,
     )
+    workcell.homing = Homing(workcell.safe_arm, limits, workcell.home_joints, control_period_s=period)
     return workcell

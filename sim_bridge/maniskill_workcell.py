@@ -33,6 +33,8 @@ class ManiSkillWorkcell(Workcell):
         MissingDependencyError: If ManiSkill is not installed.
     """
 
+    moves_metal = False
+
     def __init__(self, config: WorkcellConfig, *, task: str) -> None:
         check_task(task)
         for key in ("shared_process", "simulated_clock"):

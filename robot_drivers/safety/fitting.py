@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from robot_drivers.arm import ActionSpace, ArmDescription, ArmState
+from robot_drivers.arm import ActionSpace, ArmDescription, ArmState, ToolReading
 from robot_drivers.kinematics import Kinematics
 from robot_drivers.poses import make_pose, pose_distance
 from robot_drivers.safety.command_judge import CommandJudge
@@ -15,6 +17,9 @@ from robot_drivers.safety.timing import Timing
 from stage_core.errors import ConfigurationError, DeviceError
 
 KINEMATICS_AGREE = (0.005, 0.05)  # m and rad between the URDF's and the controller's tool centre
+TOOL_AGREES = (0.001, 0.01)  # m and rad between the described tool centre and the one the controller was told
+MASS_AGREES = 0.05  # kg
+CENTRE_AGREES = 0.01  # m
 
 
 def fit_to_arm(description: ArmDescription, state: ArmState, limits: SafetyLimits, timing: Timing) -> tuple[CommandJudge, SetPoints]:
@@ -37,6 +42,8 @@ def fit_to_arm(description: ArmDescription, state: ArmState, limits: SafetyLimit
     interpolator = None
     if not timing.step_driven and not description.interpolates and timing.loop_period_s < 0.75 * timing.control_period_s:
         interpolator = make_interpolator(description, kinematics, limits, timing)
+        # Set-points are joints; a pose that the driver could take itself is solved here, exactly.
+        description = replace(description, native_spaces=(ActionSpace.JOINT_POSITION,))
     judge = CommandJudge(limits, description, kinematics, timing, accelerate=interpolator is None)
     return judge, SetPoints(interpolator, timing)
 
@@ -73,6 +80,31 @@ def check_stop_time(description: ArmDescription, limits: SafetyLimits) -> None:
             f"safety.stop_time_s is {limits.stop_time_s:g} s; braking from {speed:.2f} rad/s at {limits.joint_acceleration_rad_s2:g} rad/s2 takes"
             f" {needed:.2f} s. Lower joint_velocity_share or raise joint_acceleration_rad_s2."
         )
+
+
+def check_tool(description: ArmDescription, reading: ToolReading) -> None:
+    """Raise DeviceError if the controller reckons with another tool or payload than the workcell file says."""
+    wrong = []
+    if reading.flange_to_tool is not None:
+        distance, angle = pose_distance(description.flange_to_tool, reading.flange_to_tool)
+        if distance > TOOL_AGREES[0] or angle > TOOL_AGREES[1]:
+            wrong.append(f"flange_to_tool is {_numbers(reading.flange_to_tool)}; expected {_numbers(description.flange_to_tool)} (m, xyzw)")
+    if reading.payload_mass is not None and abs(reading.payload_mass - description.payload_mass) > MASS_AGREES:
+        wrong.append(f"the payload is {reading.payload_mass:.3f} kg; expected {description.payload_mass:.3f} kg")
+    if reading.payload_center_of_mass is not None and description.payload_mass > MASS_AGREES:
+        off = float(np.abs(reading.payload_center_of_mass - description.payload_center_of_mass).max())
+        if off > CENTRE_AGREES:
+            theirs, ours = _numbers(reading.payload_center_of_mass), _numbers(description.payload_center_of_mass)
+            wrong.append(f"the payload's centre of mass is {theirs}; expected {ours} (m, flange frame)")
+    if wrong:
+        raise DeviceError(
+            f"arm {description.name}: the controller and the workcell file disagree: {'; '.join(wrong)}. "
+            "Set the controller's tool and payload, or correct settings.arm."
+        )
+
+
+def _numbers(values: np.ndarray) -> str:
+    return "[" + ", ".join(f"{value:.4g}" for value in values) + "]"
 
 
 def check_tool_centre(description: ArmDescription, kinematics: Kinematics | None, state: ArmState) -> None:

@@ -27,6 +27,8 @@ from robot_drivers.safety.gripper_commander import GripperCommander
 from robot_drivers.safety.ledger import Ledger
 from robot_drivers.safety.limits import SafetyLimits
 from robot_drivers.safety.modes import ArmModes
+from robot_drivers.safety.read_only import WORDS as READ_ONLY
+from robot_drivers.safety.read_only import ReadOnlyArm, ReadOnlyGripper
 from robot_drivers.safety.set_points import SetPoints
 from robot_drivers.safety.source_token import SourceToken
 from robot_drivers.safety.status import SafeArmStatus, Verdict
@@ -53,6 +55,7 @@ class SafeArm:
         clock: Callable[[], float],
         step_driven: bool = False,
         gripper_thread: bool = True,
+        read_only: bool = False,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         """Wrap the devices; nothing is connected yet.
@@ -67,9 +70,12 @@ class SafeArm:
             step_driven: True for a simulation whose `step` ticks exactly once per control period: time is its clock's
                 alone, targets inside the limits reach the driver bit for bit, and no second generator runs.
             gripper_thread: False commands the gripper from `tick`, for a simulation that must stay in step.
+            read_only: No source gets the arm, and nothing is sent to the devices but questions.
             steady: A clock that never jumps, s.
         """
-        self._arm = arm
+        self._read_only = read_only
+        self._arm = ReadOnlyArm(arm) if read_only else arm
+        gripper = ReadOnlyGripper(gripper) if read_only and gripper is not None else gripper
         self._limits = limits
         self._timing = Timing(
             clock=clock,
@@ -104,13 +110,18 @@ class SafeArm:
         """The active command source, "none" without one."""
         return self._door.source
 
+    def clock(self) -> float:
+        """Return the workcell clock, s."""
+        return self._timing.clock()
+
     # ---- life
 
     def connect(self) -> None:
         """Reach arm and gripper; nothing moves, and nothing will before a source is switched on.
 
         Raises:
-            DeviceError: If a device cannot be reached, or its tool centre is not where the URDF says.
+            DeviceError: If a device cannot be reached, its tool centre is not where the URDF says, or the controller
+                takes another tool or payload for granted than the workcell file.
             ConfigurationError: If the limits do not fit the arm.
             MissingDependencyError: If kinematics cannot be computed here.
         """
@@ -118,6 +129,7 @@ class SafeArm:
             return
         self._arm.connect()
         self._state = self._arm.read_state()
+        fitting.check_tool(self._arm.description, self._arm.read_tool())
         self._judge, self._set_points = fitting.fit_to_arm(self._arm.description, self._state, self._limits, self._timing)
         self._gripper.connect()
         self._modes.mode, self._modes.fault = ArmMode.IDLE, ""
@@ -193,8 +205,10 @@ class SafeArm:
             A random token of 64 bits (> 0) that every command of the source must carry; 0 for none.
 
         Raises:
-            CommandRefusedError: If there is no such source.
+            CommandRefusedError: If there is no such source, or the workcell is read-only.
         """
+        if self._read_only and source != "none":
+            raise CommandRefusedError(READ_ONLY)
         with self._lock:
             token = self._door.switch(source, requester)
             self._modes.source_switched(source)

@@ -11,7 +11,7 @@ from stage_core.errors import CommandRefusedError, nearest
 
 logger = logging.getLogger(__name__)
 
-SOURCES = ("policy", "teleop", "replay", "script", "none")
+SOURCES = ("policy", "teleop", "replay", "script", "home", "none")
 
 
 class SourceToken:
