@@ -17,7 +17,7 @@ from robot_drivers.camera_checks import CameraChecks
 from robot_drivers.check_report import CheckFailure, CheckReport, CheckResult
 from robot_drivers.gripper import Gripper
 from robot_drivers.gripper_checks import run_gripper_checks
-from robot_drivers.workcell import Workcell, load_workcell_config, open_workcell
+from robot_drivers.workcell import Workcell, WorkcellConfig, load_workcell_config, open_workcell
 from stage_core.configuration import load_class
 from stage_core.errors import ConfigurationError
 
@@ -25,12 +25,12 @@ __all__ = ["CheckFailure", "CheckReport", "CheckResult", "check_arm", "check_cam
 
 
 def check_arm(
-    arm: Arm | str | Path, *, allow_motion: bool = True, wait: Callable[[float], None] = time.sleep, task: str = "PushCube"
+    arm: Arm | WorkcellConfig | str | Path, *, allow_motion: bool = True, wait: Callable[[float], None] = time.sleep, task: str = "PushCube"
 ) -> CheckReport:
     """Run the Arm contract on a driver; a workcell's gripper is checked after its arm.
 
     Args:
-        arm: The bare driver, a workcell file, or `module:Class` of an Arm that is built without arguments.
+        arm: The bare driver, a workcell's configuration or file, or `module:Class` of an Arm that is built without arguments.
         allow_motion: False only reads. True moves one joint by 0.04 rad, and the fingers.
         wait: Lets that many seconds pass; a simulation passes a function that steps it.
         task: For a workcell that builds a scene.
@@ -40,7 +40,7 @@ def check_arm(
     """
     if isinstance(arm, Arm):
         return ArmChecks(arm, allow_motion=allow_motion, wait=wait).run()
-    if ":" in str(arm):
+    if isinstance(arm, str) and ":" in arm:
         return check_arm(_build(str(arm), Arm), allow_motion=allow_motion, wait=wait)
     workcell, wait = _open(arm, task)
     report = ArmChecks(workcell.arm, allow_motion=allow_motion, wait=wait).run()
@@ -56,11 +56,13 @@ def check_gripper(gripper: Gripper, *, allow_motion: bool = True, wait: Callable
     return run_gripper_checks(gripper, allow_motion=allow_motion, wait=wait)
 
 
-def check_camera(camera: Camera | str | Path, *, advance: Callable[[], None] | None = None, task: str = "PushCube") -> CheckReport:
+def check_camera(
+    camera: Camera | WorkcellConfig | str | Path, *, advance: Callable[[], None] | None = None, task: str = "PushCube"
+) -> CheckReport:
     """Run the Camera contract on a driver, or on every camera of a workcell.
 
     Args:
-        camera: The bare driver, a workcell file, or `module:Class` of a Camera that is built without arguments.
+        camera: The bare driver, a workcell's configuration or file, or `module:Class` of a Camera that is built without arguments.
         advance: Makes a simulation take its next frame; None for a camera that runs by itself.
         task: For a workcell that builds a scene.
 
@@ -69,11 +71,13 @@ def check_camera(camera: Camera | str | Path, *, advance: Callable[[], None] | N
     """
     if isinstance(camera, Camera):
         return CameraChecks(camera, advance=advance).run()
-    if ":" in str(camera):
+    if isinstance(camera, str) and ":" in camera:
         return check_camera(_build(str(camera), Camera), advance=advance)
     workcell, _ = _open(camera, task)
     if not workcell.cameras:
-        raise ConfigurationError(f"{camera}: cameras is empty; expected at least one to check. Add one, or name another workcell.")
+        raise ConfigurationError(
+            f"{workcell.config.name}: cameras is empty; expected at least one to check. Add one, or name another workcell."
+        )
     report = CheckReport(results=())
     for name, device in workcell.cameras.items():
         found = check_camera(device, advance=workcell.step if workcell.config.simulated_clock else None)
@@ -81,9 +85,9 @@ def check_camera(camera: Camera | str | Path, *, advance: Callable[[], None] | N
     return report
 
 
-def _open(path: str | Path, task: str) -> tuple[Workcell, Callable[[float], None]]:
+def _open(given: WorkcellConfig | str | Path, task: str) -> tuple[Workcell, Callable[[float], None]]:
     """Return a workcell and how time passes in it."""
-    config = load_workcell_config(path)
+    config = given if isinstance(given, WorkcellConfig) else load_workcell_config(given)
     workcell = open_workcell(config, task=task)
     if not config.simulated_clock:
         return workcell, time.sleep

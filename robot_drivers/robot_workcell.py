@@ -89,7 +89,9 @@ class RobotWorkcell(Workcell):
     @property
     def cameras(self) -> dict[str, Camera]:
         if self._cameras is None:
-            self._cameras = {name: self._build(entry or {}, CAMERAS, f"cameras.{name}", name) for name, entry in self.config.cameras.items()}
+            self._cameras = {
+                name: self._build(entry or {}, CAMERAS, f"cameras.{name}", name) for name, entry in self.config.cameras.items()
+            }
         return self._cameras
 
     @property
@@ -108,7 +110,9 @@ class RobotWorkcell(Workcell):
 
     def _build(self, entry: Mapping[str, Any], registered: Mapping[str, str], field_name: str, name: str, **more: Any) -> Any:
         if not entry.get("driver"):
-            raise ConfigurationError(f"{self.config.name}: {field_name}.driver is missing; expected one of {', '.join(registered)} or module:Class.")
+            raise ConfigurationError(
+                f"{self.config.name}: {field_name}.driver is missing; expected one of {', '.join(registered)} or module:Class."
+            )
         kind = load_class(str(entry["driver"]), registered, what=f"{field_name}.driver")
         make = getattr(kind, "from_settings", None)
         if make is None:

@@ -58,7 +58,11 @@ def _roll_pitch_yaw(quaternion: np.ndarray) -> tuple[float, float, float]:
     x, y, z, w = quaternion / np.linalg.norm(quaternion)
     sine = 2.0 * (w * y - z * x)
     if abs(sine) > 1.0 - 1e-12:  # straight up or down: roll and yaw turn about one axis, and roll is taken as 0
-        return 0.0, math.copysign(math.pi / 2, sine), 2.0 * math.atan2(z, w) if abs(w) + abs(z) > 1e-9 else -2.0 * math.copysign(1.0, sine) * math.atan2(x, y)
+        return (
+            0.0,
+            math.copysign(math.pi / 2, sine),
+            2.0 * math.atan2(z, w) if abs(w) + abs(z) > 1e-9 else -2.0 * math.copysign(1.0, sine) * math.atan2(x, y),
+        )
     roll = math.atan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
     return roll, math.asin(sine), math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
 

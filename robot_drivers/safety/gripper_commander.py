@@ -94,6 +94,12 @@ class GripperCommander:
         self.drop_wishes()
         self._sent = None
 
+    def home(self) -> None:
+        """Home the device, and forget what it was told before. Raises DeviceError."""
+        if self._gripper is not None:
+            self._gripper.home()
+            self.forget()
+
     def read(self) -> GripperState | None:
         """Return the newest state, in the threaded mode as the thread last read it; None without a gripper."""
         return self._state if self._threaded or self._gripper is None else self._gripper.read()

@@ -63,7 +63,9 @@ class Homing:
             raise CommandRefusedError("the workcell has no home; expected settings.home_joints_rad. Write it into the workcell file.")
         description = self._safe_arm.description
         if self._home.shape != (len(description.joint_names),):
-            raise CommandRefusedError(f"settings.home_joints_rad has {self._home.size} numbers; expected {len(description.joint_names)}, rad.")
+            raise CommandRefusedError(
+                f"settings.home_joints_rad has {self._home.size} numbers; expected {len(description.joint_names)}, rad."
+            )
         if self.running:
             raise CommandRefusedError("the arm is on its way home already. Wait, or stop it.")
         if self._safe_arm.source != "none":
@@ -109,7 +111,9 @@ class Homing:
         keep_out = KeepOut(self._limits, kinematics)
         lower, upper = description.joint_lower + self._limits.joint_margin_rad, description.joint_upper - self._limits.joint_margin_rad
         if ((self._home < lower) | (self._home > upper)).any():
-            raise CommandRefusedError("settings.home_joints_rad lies outside the joint limits; expected within them. Correct the workcell file.")
+            raise CommandRefusedError(
+                "settings.home_joints_rad lies outside the joint limits; expected within them. Correct the workcell file."
+            )
         steps = max(2, math.ceil(float(np.abs(self._home - start).max()) / CHECK_STEP))
         allowed = min(0.0, keep_out.clearance(start)[0])
         outside = self._outside(kinematics.forward(start)[:3])

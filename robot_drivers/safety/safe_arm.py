@@ -321,6 +321,20 @@ class SafeArm:
             words, self._modes.fault = self._modes.fault, ""
             self._begin_hold(f"recovered from: {words}", operator=True)
 
+    def home_gripper(self) -> None:
+        """Let the gripper find the ends of its travel, as an operator; waits until it did.
+
+        Raises:
+            CommandRefusedError: While a source commands the arm, or it is stopped.
+            DeviceError: If the gripper did not succeed.
+        """
+        with self._lock:
+            if words := self._modes.blocked()[1]:
+                raise CommandRefusedError(words)
+            if self._door.source != "none":
+                raise CommandRefusedError(f"{self._door.source} commands the arm; expected none. Stop it before the gripper is homed.")
+        self._gripper.home()
+
     # ---- one turn of the loop
 
     def tick(self) -> None:

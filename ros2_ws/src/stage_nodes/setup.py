@@ -2,7 +2,16 @@
 
 from setuptools import find_packages, setup
 
-NODES = ("arm_node", "camera_node", "policy_node", "stage_monitor_node", "recorder_node", "demonstrator_node", "episode_runner_node")
+NODES = (
+    "arm_node",
+    "camera_node",
+    "policy_node",
+    "stage_monitor_node",
+    "recorder_node",
+    "demonstrator_node",
+    "episode_runner_node",
+    "operator_node",
+)
 
 setup(
     name="stage_nodes",

@@ -1,11 +1,8 @@
-"""A Franka arm. Its driver is not part of this version: the launch says so in one line and starts nothing."""
+"""A Franka Research 3 with its hand, cameras, stage monitor and recorder. No policy acts until one is named. `ros2 launch ... --show-args` lists the arguments."""
 
-from launch.actions import LogInfo, Shutdown
-
-from launch import LaunchDescription
+from stage_bringup.launch_conversion import launch_description
 
 
 def generate_launch_description():
-    """Refuse in words."""
-    words = "the Franka driver is not part of this version of Stage; nothing was started. Use maniskill.launch.py or fake.launch.py."
-    return LaunchDescription([LogInfo(msg=f"error: {words}"), Shutdown(reason=words)])
+    """Return the graph; robot_address is the controller's, dry_run:=true needs none."""
+    return launch_description("franka", policy="", robot=True)

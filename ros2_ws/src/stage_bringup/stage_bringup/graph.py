@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from robot_drivers.launch_choices import LaunchChoices, apply, fake_controller_arguments
 from robot_drivers.workcell import WorkcellConfig, load_workcell_config
 from stage_bringup.configuration_files import configuration_root, find_configuration, find_task
+from stage_bringup.isolation import loopback_address
 from stage_bringup.policies import contract_of, served_policy
 from stage_core.errors import ConfigurationError
 from stage_core.task import TaskConfig, load_task
@@ -49,6 +51,9 @@ class GraphRequest:
         quiet: Print no stages.
         condition: A word for the experiment's condition, in episode.json.
         settings: What else belongs into episode.json.
+        choices: What this launch changes of the workcell file.
+        controller_log: Where the fake controller of a dry run writes what reached it; empty: nowhere.
+        operator_keys: Bring up the terminal's keys, which read the standard input.
     """
 
     workcell: str
@@ -75,6 +80,9 @@ class GraphRequest:
     quiet: bool = False
     condition: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
+    choices: LaunchChoices = field(default_factory=LaunchChoices)
+    controller_log: str = ""
+    operator_keys: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +96,7 @@ class ProcessDescription:
         parameters: ROS parameters.
         arguments: Command line of a process that is no ROS node.
         ends_graph: The graph ends when it ends.
+        reads_terminal: Its standard input is the supervisor's; the graph goes on without it.
     """
 
     name: str
@@ -96,6 +105,7 @@ class ProcessDescription:
     parameters: dict[str, Any] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     ends_graph: bool = False
+    reads_terminal: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,8 @@ def describe_graph(request: GraphRequest) -> Graph:
         ConfigurationError: For anything in the request that cannot work, before a process exists.
     """
     workcell_file = find_configuration("workcells", request.workcell)
-    workcell = load_workcell_config(workcell_file)
+    request = _with_address(request)
+    workcell = apply(load_workcell_config(workcell_file), request.choices)
     task = load_task(find_task(request.task))
     lockstep = workcell.lockstep if request.lockstep is None else request.lockstep
     if lockstep and not workcell.simulated_clock:
@@ -129,6 +140,13 @@ def describe_graph(request: GraphRequest) -> Graph:
     return Graph(
         request, workcell, workcell_file, task, lockstep, tuple(_Builder(request, workcell, workcell_file, task, lockstep).build())
     )
+
+
+def _with_address(request: GraphRequest) -> GraphRequest:
+    """Return the request with a loopback address of its own for a dry run that names none."""
+    if not request.choices.dry_run or request.choices.robot_address:
+        return request
+    return replace(request, choices=replace(request.choices, robot_address=loopback_address()))
 
 
 class _Builder:
@@ -146,6 +164,8 @@ class _Builder:
         processes = []
         if request.source == "policy" and not request.policy_host:
             processes.append(self.policy_server())
+        if self.workcell.dry_run:
+            processes.append(self.fake_controller())
         processes.append(self.arm())
         if not self.workcell.shared_process:
             processes += [self.camera(name) for name in self.cameras]
@@ -158,7 +178,21 @@ class _Builder:
             processes.append(self.demonstrator())
         if request.episodes is not None:
             processes.append(self.runner())
+        if request.operator_keys:
+            processes.append(
+                ProcessDescription(name="operator", module="stage_nodes.operator_node", executable="operator_node", reads_terminal=True)
+            )
         return processes
+
+    def fake_controller(self) -> ProcessDescription:
+        arguments = fake_controller_arguments(self.workcell)
+        if self.request.controller_log:
+            arguments += ("--log", self.request.controller_log)
+        return ProcessDescription(name="fake_controller", module="robot_drivers.fake_controllers", arguments=arguments)
+
+    def opened_workcell(self) -> dict[str, Any]:
+        """Return the parameters of `WorkcellParameters`."""
+        return {"workcell": self.workcell_file, "task": self.task.name, **asdict(self.request.choices)}
 
     def policy_server(self) -> ProcessDescription:
         arguments = ("--policy", served_policy(self.request.policy), "--port", str(self.request.policy_port))
@@ -170,8 +204,7 @@ class _Builder:
         )
         required = ["stage_monitor"] + (["recorder"] if self.request.record else [])
         parameters = {
-            "workcell": self.workcell_file,
-            "task": self.task.name,
+            **self.opened_workcell(),
             "lockstep": "true" if self.lockstep else "false",
             "lockstep_with": partners if self.lockstep else [],
             "required": required,
@@ -179,7 +212,7 @@ class _Builder:
         return self._node("arm", "arm_node", parameters)
 
     def camera(self, name: str) -> ProcessDescription:
-        return self._node(f"camera_{name}", "camera_node", {"workcell": self.workcell_file, "camera": name, "task": self.task.name})
+        return self._node(f"camera_{name}", "camera_node", {**self.opened_workcell(), "camera": name})
 
     def monitor(self) -> ProcessDescription:
         parameters = {
@@ -197,6 +230,7 @@ class _Builder:
             "condition": self.request.condition,
             "control_rate_hz": self.workcell.control_rate_hz,
             "lockstep": self.lockstep,
+            "dry_run": self.workcell.dry_run,
             "contract": contract_of(self.request.policy) if self.request.policy else None,
             "settings": {"source": self.request.source, **self.request.settings},
         }

@@ -6,6 +6,7 @@ ends. ROS_DOMAIN_ID is respected when it is set.
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 from dataclasses import dataclass
@@ -82,3 +83,12 @@ def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def loopback_address() -> str:
+    """Return an address 127.x.y.z that no other process of Stage gets while this one lives: a fake controller's ports are fixed."""
+    number = os.getpid() * 8 + next(_addresses) % 8
+    return f"127.{64 + number // 64516 % 64}.{number // 254 % 254 + 1}.{number % 254 + 1}"
+
+
+_addresses = itertools.count()

@@ -11,20 +11,28 @@ from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, LogInfo, OpaqueFunction, Shutdown
 from launch.events import Shutdown as ShutdownEvent
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
+from robot_drivers.launch_choices import LaunchChoices
 from stage_bringup.graph import GraphRequest, ProcessDescription, describe_graph, graph_environment
 from stage_bringup.isolation import free_port, lease_domain
 from stage_bringup.process import ros_parameters
 from stage_core.errors import StageError
 
 BANNER = "Software stops are not a safety function: keep the hardware stop in reach."
+ROBOT_ARGUMENTS = [
+    ("robot_address", "", "IP address of the arm's controller; empty takes the workcell file's"),
+    ("dry_run", "false", "true: talk to a fake controller on this machine; nothing real moves"),
+    ("read_only", "false", "true: connect and publish, never command"),
+    ("full_speed", "false", "true: the workcell file's speeds; false: at most 0.25 m/s and a fifth of the joint speeds"),
+]
 _LEASES = []  # the graph's domain stays ours as long as this process lives
 
 
-def launch_description(workcell: str, *, task: str = "PushCube", policy: str = "pushcube", episodes: str = "") -> LaunchDescription:
+def launch_description(
+    workcell: str, *, task: str = "PushCube", policy: str = "pushcube", episodes: str = "", robot: bool = False
+) -> LaunchDescription:
     """Return the launch description of a workcell.
 
     Args:
@@ -32,6 +40,7 @@ def launch_description(workcell: str, *, task: str = "PushCube", policy: str = "
         task: Default of `task`.
         policy: Default of `policy`.
         episodes: Default of `episodes`: empty for no runner.
+        robot: True for a real robot, which has an address and can be run dry, read-only and at full speed.
     """
     arguments = [
         ("namespace", "", "ROS namespace of the whole robot"),
@@ -48,13 +57,15 @@ def launch_description(workcell: str, *, task: str = "PushCube", policy: str = "
         ("seed", "50000", "seed of the first episode"),
         ("discovery", "localhost", "localhost or subnet: who may hear this graph"),
     ]
+    if robot:
+        arguments += ROBOT_ARGUMENTS
     declared = [DeclareLaunchArgument(name, default_value=default, description=text) for name, default, text in arguments]
     return LaunchDescription([*declared, OpaqueFunction(function=_start)])
 
 
 def _start(context: LaunchContext) -> list:
     def value(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
+        return context.launch_configurations.get(name, "")  # empty where this launch file does not declare it
 
     lease = lease_domain()
     _LEASES.append(lease)
@@ -86,6 +97,12 @@ def _request(value) -> GraphRequest:
         namespace=value("namespace"),
         log_level=value("log_level"),
         params_file=value("params_file"),
+        choices=LaunchChoices(
+            robot_address=value("robot_address"),
+            dry_run=value("dry_run").lower() == "true",
+            read_only=value("read_only").lower() == "true",
+            full_speed=value("full_speed").lower() == "true",
+        ),
     )
 
 

@@ -39,8 +39,9 @@ class ChildProcess:
         self._log = log
         self._on_line = on_line
         # A session of its own: a terminal's Ctrl-C reaches the supervisor alone, which then ends us in order.
+        keyboard = None if description.reads_terminal else subprocess.DEVNULL
         self._popen = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=keyboard, start_new_session=True
         )
         self._reader = threading.Thread(target=self._read, name=f"output of {self.name}", daemon=True)
         self._reader.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class Supervisor:
         while deadline is None or time.monotonic() < deadline:
             for process in self.processes:
                 code = process.poll()
-                if code is not None:
+                if code is not None and not process.description.reads_terminal:
                     process.wait(1.0)
                     return Ending(process, code)
             time.sleep(0.05)
@@ -140,6 +141,7 @@ def run_graph(request: GraphRequest, *, discovery: str = "localhost") -> int:
         print(f"[{name}] {line}", flush=True)
 
     previous = signal.signal(signal.SIGTERM, _interrupt)
+    terminal = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None  # the operator's keys change it, and may be killed
     try:
         with Supervisor(graph, on_line=print_line, discovery=discovery) as supervisor:
             names = ", ".join(f"{process.name} ({process.pid})" for process in supervisor.processes)
@@ -156,6 +158,8 @@ def run_graph(request: GraphRequest, *, discovery: str = "localhost") -> int:
         print("ended", flush=True)
     finally:
         signal.signal(signal.SIGTERM, previous)
+        if terminal is not None:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, terminal)
     return 0
 
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from stage_msgs.msg import ArmCommand, StepAcknowledgement
 from stage_msgs.srv import ResetWorkcell
 
-from robot_drivers.arm import ArmMode
-from robot_drivers.workcell import Workcell, load_workcell_config, open_workcell
+from robot_drivers.workcell import Workcell, open_workcell
 from stage_core.errors import DeviceError, StageError
 from stage_nodes.camera_node import CameraNode
 from stage_nodes.command_gateway import CommandGateway
@@ -22,17 +20,18 @@ from stage_nodes.lifecycle import StageLifecycleNode
 from stage_nodes.liveliness_watch import LivelinessWatch
 from stage_nodes.lockstep import LockstepGate
 from stage_nodes.node_process import run_node
+from stage_nodes.operator_services import OperatorServices
 from stage_nodes.parameters import read_parameters
+from stage_nodes.safety_reporter import SafetyReporter
 from stage_nodes.step_publisher import StepPublisher
 from stage_nodes.topics import ARM_STATE, LOCKSTEP_ACKNOWLEDGE, WORKCELL_RESET, reliable
+from stage_nodes.workcell_parameters import WorkcellParameters
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArmParameters:
+class ArmParameters(WorkcellParameters):
     """Parameters of arm_node."""
 
-    workcell: str = field(metadata={"description": "workcell file"})
-    task: str = field(default="", metadata={"description": "task, for workcells that build a scene"})
     lockstep: str = field(default="", metadata={"description": "true or false; empty keeps the workcell file's"})
     lockstep_with: tuple[str, ...] = field(default=(), metadata={"description": "nodes that must acknowledge each step"})
     lockstep_deadline_s: float = field(default=30.0, metadata={"description": "wall seconds a step may wait for its answers"})
@@ -49,11 +48,10 @@ class ArmNode(StageLifecycleNode):
         self._workcell: Workcell | None = None
         self._episode = 0
         self._sequence = 0
-        self._interventions: dict[str, int] = {}
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
 
     def bring_up(self) -> None:
-        config = load_workcell_config(self.parameters.workcell)
+        config = self.parameters.load()
         if self.parameters.lockstep:
             config = replace(config, lockstep=self.parameters.lockstep == "true")
         self._workcell = open_workcell(config, task=self.parameters.task)
@@ -71,9 +69,11 @@ class ArmNode(StageLifecycleNode):
         self._gateway = CommandGateway(
             self, self._workcell.safe_arm, on_command=self._answered, on_source=self._source_changed, veto=self._watch.veto
         )
+        self._operator = OperatorServices(self, self._workcell)
         self.create_service(ResetWorkcell, WORKCELL_RESET, self._reset)
         self._diagnostics = NodeDiagnostics(self)
         self._diagnostics.watch(ARM_STATE, max_age_s=float("inf") if config.lockstep else 3.0 / config.control_rate_hz)
+        self._safety = SafetyReporter(self, self._workcell, self._diagnostics)
         if config.lockstep:
             self.create_subscription(StepAcknowledgement, LOCKSTEP_ACKNOWLEDGE, self._acknowledged, reliable(50))
         else:
@@ -81,8 +81,11 @@ class ArmNode(StageLifecycleNode):
                 self._workcell.safe_arm.start_loop()
             self.create_timer(1.0 / config.control_rate_hz, self._paced_step, clock=self._steady)
         self.create_timer(0.25, self._supervise, clock=self._steady)
+        kinds = {"dry run on fake controllers": config.dry_run, "read-only": config.read_only, "lockstep": config.lockstep}
+        if self._workcell.moves_metal and not config.full_speed:
+            kinds["reduced speed"] = True
         self.get_logger().info(
-            f"workcell {config.name}: {config.control_rate_hz:g} Hz, {'lockstep' if config.lockstep else 'real time'}. "
+            f"workcell {config.name}: {config.control_rate_hz:g} Hz, {', '.join(kind for kind, true in kinds.items() if true) or 'real time'}. "
             "Software stops are not a safety function: keep the hardware stop in reach."
         )
 
@@ -94,6 +97,7 @@ class ArmNode(StageLifecycleNode):
 
     def _publish_step(self) -> None:
         self._publisher.publish(episode=self._episode, sequence=self._sequence)
+        self._safety.report()
         self._diagnostics.tick(ARM_STATE)
         for camera_node in self.companions:
             camera_node.publish_frame(episode=self._episode)
@@ -151,14 +155,7 @@ class ArmNode(StageLifecycleNode):
             self._fail(
                 f"a second arm publishes on {self.resolve_topic_name(ARM_STATE)}; expected one. Give each arm a namespace of its own."
             )
-        status = self._workcell.safe_arm.status()
-        level = {ArmMode.FAULT: DiagnosticStatus.ERROR, ArmMode.STOPPED: DiagnosticStatus.ERROR, ArmMode.HOLD: DiagnosticStatus.WARN}
-        words = status.hold_reason or status.mode.value
-        counts = {f"limited {name}": count for name, count in status.interventions.items()}
-        self._diagnostics.set_status(level.get(status.mode, DiagnosticStatus.OK), words, source=status.source, **counts)
-        if status.interventions != self._interventions:
-            self._interventions = status.interventions
-            self.get_logger().warning(f"limited or refused: {'; '.join(status.last_limits)}", throttle_duration_sec=1.0)
+        status = self._safety.report()
         if self._workcell.config.lockstep and status.source != "none" and self._gate.overdue():
             missing = ", ".join(self._gate.missing())
             self._fail(

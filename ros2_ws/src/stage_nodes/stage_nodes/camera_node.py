@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from stage_msgs.msg import ImageInfo
 
 from robot_drivers.camera import Camera, CameraFrame
-from robot_drivers.workcell import load_workcell_config, open_workcell
+from robot_drivers.workcell import open_workcell
 from stage_core.errors import ConfigurationError, DeadlineError, DeviceError, nearest
 from stage_nodes.conversions import camera_info_to_message, image_to_message
 from stage_nodes.diagnostics import NodeDiagnostics
@@ -24,15 +24,14 @@ from stage_nodes.node_process import run_node
 from stage_nodes.parameters import read_parameters
 from stage_nodes.topics import IMAGE_DEPTH, camera_topic, reliable
 from stage_nodes.transport import check_image_transport
+from stage_nodes.workcell_parameters import WorkcellParameters
 
 
 @dataclass(frozen=True, kw_only=True)
-class CameraParameters:
+class CameraParameters(WorkcellParameters):
     """Parameters of camera_node."""
 
-    workcell: str = field(metadata={"description": "workcell file"})
     camera: str = field(metadata={"description": "name of the camera in the workcell file"})
-    task: str = field(default="", metadata={"description": "task, for workcells that build a scene"})
 
 
 class CameraNode(StageLifecycleNode):
@@ -92,7 +91,7 @@ class CameraNode(StageLifecycleNode):
 
     def _open(self) -> Camera:
         parameters = read_parameters(self, CameraParameters)
-        config = load_workcell_config(parameters.workcell)
+        config = parameters.load()
         if parameters.camera not in config.cameras:
             raise ConfigurationError(
                 f"{parameters.workcell}: there is no camera {parameters.camera!r}. {nearest(parameters.camera, config.cameras)}"

@@ -1,4 +1,4 @@
-"""The one door for commands: a topic per source with exactly one publisher, tokens, operator services (DESIGN 9.3, 9.8)."""
+"""The one door for commands: a topic per source with exactly one publisher, and tokens (DESIGN 9.3, 9.8)."""
 
 from __future__ import annotations
 
@@ -8,25 +8,15 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from stage_msgs.msg import ArmCommand
 from stage_msgs.srv import SetCommandSource
-from std_srvs.srv import Trigger
 
 from robot_drivers.safety import SafeArm
 from stage_core.errors import StageError
 from stage_nodes.conversions import command_from_message
-from stage_nodes.topics import (
-    ARM_CLEAR_STOP,
-    ARM_RECOVER,
-    ARM_RESUME,
-    ARM_STOP,
-    COMMAND_PREFIX,
-    COMMAND_SOURCES,
-    SET_COMMAND_SOURCE,
-    reliable,
-)
+from stage_nodes.topics import COMMAND_PREFIX, COMMAND_SOURCES, SET_COMMAND_SOURCE, reliable
 
 
 class CommandGateway:
-    """Feeds SafeArm from the command topics and serves the operator's services."""
+    """Feeds SafeArm from the command topics and switches their source."""
 
     def __init__(
         self,
@@ -61,10 +51,6 @@ class CommandGateway:
                 event_callbacks=SubscriptionEventCallbacks(matched=lambda event, source=source: self._matched(source, event)),
             )
         node.create_service(SetCommandSource, SET_COMMAND_SOURCE, self._set_source)
-        node.create_service(Trigger, ARM_STOP, lambda _, answer: self._answer(answer, "stopped", lambda: safe_arm.stop("stop service")))
-        node.create_service(Trigger, ARM_CLEAR_STOP, lambda _, answer: self._answer(answer, "stop cleared", safe_arm.clear_stop))
-        node.create_service(Trigger, ARM_RESUME, lambda _, answer: self._answer(answer, "resumed", safe_arm.resume))
-        node.create_service(Trigger, ARM_RECOVER, lambda _, answer: self._answer(answer, "recovered", safe_arm.recover))
 
     def _receive(self, source: str, message: ArmCommand) -> None:
         if source != self._safe_arm.source:
@@ -114,14 +100,4 @@ class CommandGateway:
         answer.message = f"{request.source} commands the arm now"
         self._node.get_logger().info(f"command source: {request.source} ({request.requester})")
         self._on_source(request.source)
-        return answer
-
-    def _answer(self, answer: Trigger.Response, words: str, action: Callable[[], None]) -> Trigger.Response:
-        try:
-            action()
-        except StageError as error:
-            answer.success, answer.message = False, str(error)
-        else:
-            answer.success, answer.message = True, words
-        self._node.get_logger().info(f"operator: {answer.message}")
         return answer

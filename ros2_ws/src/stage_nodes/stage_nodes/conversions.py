@@ -172,8 +172,9 @@ def image_from_message(message: Image) -> np.ndarray:
 
 
 def camera_info_to_message(description: CameraDescription, stamp: Time) -> CameraInfo:
-    """Return the CameraInfo of an undistorted pinhole camera."""
-    message = CameraInfo(height=description.height, width=description.width, distortion_model="plumb_bob", d=[0.0] * 5)
+    """Return the CameraInfo of a camera; its image is not rectified, so `p` is the camera matrix with the distortion left to `d`."""
+    distortion = [float(value) for value in description.distortion]
+    message = CameraInfo(height=description.height, width=description.width, distortion_model="plumb_bob", d=distortion)
     message.header.stamp = stamp
     message.header.frame_id = description.optical_frame
     matrix = np.asarray(description.intrinsics, dtype=np.float64)

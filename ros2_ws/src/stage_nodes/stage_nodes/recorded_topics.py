@@ -11,6 +11,7 @@ from stage_msgs.msg import (
     EnvironmentOutcome,
     ImageInfo,
     PolicyStatus,
+    SafetyStatus,
     StageEvent,
     StageObservation,
     StageStatus,
@@ -51,6 +52,7 @@ def recorded_topics(cameras: tuple[str, ...], *, truth: bool, monitor: bool) -> 
         RecordedTopic(topics.STAGE_STATUS, StageStatus, group="status" if monitor else ""),
         RecordedTopic(topics.STAGE_EVENTS, StageEvent, latched=True),
         RecordedTopic(topics.POLICY_STATUS, PolicyStatus),
+        RecordedTopic(topics.SAFETY_STATUS, SafetyStatus, latched=True),
     ]
     listed += [RecordedTopic(topics.COMMAND_PREFIX + source, ArmCommand, group="command") for source in topics.COMMAND_SOURCES]
     if truth:

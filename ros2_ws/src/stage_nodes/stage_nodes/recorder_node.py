@@ -15,7 +15,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
-from stage_msgs.msg import ArmState, EpisodeStatus, StepAcknowledgement
+from stage_msgs.msg import ArmState, EpisodeStatus, SafetyStatus, StepAcknowledgement
 from stage_msgs.srv import StartEpisode, StopEpisode
 
 from stage_core.errors import StageError
@@ -33,6 +33,7 @@ from stage_nodes.topics import (
     EVENT_DEPTH,
     LOCKSTEP_ACKNOWLEDGE,
     RECORDER_DEPTH,
+    SAFETY_STATUS,
     latched,
     leased_and_latched,
     reliable,
@@ -62,6 +63,7 @@ class RecorderNode(Node):
         for directory in repair_interrupted(self._root):
             self.get_logger().warning(f"an interrupted episode was repaired: {directory}")
         self._recording: Recording | None = None
+        self._safety: SafetyStatus | None = None
         self._topics = recorded_topics(self._parameters.cameras, truth=self._parameters.truth, monitor=self._parameters.monitor)
         self._completeness = StepCompleteness(tuple({topic.group for topic in self._topics if topic.group}))
         self._steps: dict[int, tuple[int, int]] = {}
@@ -93,6 +95,10 @@ class RecorderNode(Node):
             self._steps[stamp_of(content)] = (state.episode, state.sequence)
             while len(self._steps) > 64:
                 del self._steps[next(iter(self._steps))]
+        if topic.name == SAFETY_STATUS:
+            self._safety = deserialize_message(content, SafetyStatus)
+            if recording is not None:
+                recording.note_safety(self._safety)
         if self._parameters.lockstep and topic.group:
             self._complete(topic.group, stamp_of(content))
 
@@ -108,6 +114,8 @@ class RecorderNode(Node):
         try:
             settings = {**json.loads(self._parameters.settings_json), **json.loads(request.settings_json or "{}")}
             self._recording = Recording(self._root, self._topics, request, settings)
+            if self._safety is not None:
+                self._recording.note_safety(self._safety)
         except (StageError, json.JSONDecodeError) as error:
             answer.message = str(error)
             self._publish_status(EpisodeStatus.FAILED, str(error))

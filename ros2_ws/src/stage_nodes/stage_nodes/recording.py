@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stage_msgs.msg import ArmState
+from stage_msgs.msg import ArmState, SafetyStatus
 from stage_msgs.srv import StartEpisode
 
 from stage_core.errors import StageError
@@ -16,6 +16,7 @@ from stage_recorder.schema import new_episode_directory, new_metadata
 from stage_recorder.writer import EpisodeWriter
 
 CLOCK_JUMP_WORDS = "clock jumped"  # as SafeArm says why it holds
+FLAGGED_MODES = {"fault": "arm_fault", "stopped": "arm_stopped"}  # an episode in which this happened is not like the others
 
 
 class Recording:
@@ -46,6 +47,8 @@ class Recording:
         self.gaps = 0
         self._last: tuple[int, int] | None = None
         self._flags: set[str] = set()
+        self._interventions_before: dict[str, int] | None = None
+        self._interventions: dict[str, int] = {}
 
     def write(self, topic: str, content: bytes) -> None:
         """Write one serialized message. Raises StageError when the disk refuses."""
@@ -61,10 +64,20 @@ class Recording:
         self._last = (state.episode, state.sequence)
         if CLOCK_JUMP_WORDS in state.hold_reason:
             self._flags.add("clock_jump")
+        if state.mode in FLAGGED_MODES:
+            self._flags.add(FLAGGED_MODES[state.mode])
+
+    def note_safety(self, status: SafetyStatus) -> None:
+        """Keep how often each limit was applied; what was counted before the episode does not belong to it."""
+        counts = dict(zip(status.limits, map(int, status.counts), strict=True))
+        if self._interventions_before is None:
+            self._interventions_before = counts
+        before = self._interventions_before
+        self._interventions = {name: count - before.get(name, 0) for name, count in counts.items() if count > before.get(name, 0)}
 
     def save(self, outcome: str, by: str, notes: str) -> Path:
         """Close the file and mark the episode saved. Raises StageError when the disk refuses."""
-        counts = {"messages": self.messages, "bytes": self.bytes, "sequence_gaps": self.gaps}
+        counts = {"messages": self.messages, "bytes": self.bytes, "sequence_gaps": self.gaps, "interventions": self._interventions}
         return self._writer.close({"value": outcome, "by": by, "notes": notes, "counts": counts, "flags": sorted(self._flags)})
 
     def abandon(self, words: str) -> None:

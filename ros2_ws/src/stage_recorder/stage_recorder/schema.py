@@ -108,7 +108,8 @@ class EpisodeMetadata:
     versions: dict[str, str] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)  # messages, bytes, topics{name: messages}
     drops: dict[str, int] = field(default_factory=dict)  # sequence_gaps
-    flags: tuple[str, ...] = ()  # interrupted, clock_jump, ...
+    interventions: dict[str, int] = field(default_factory=dict)  # limits applied and commands refused (refused_...) by SafeArm
+    flags: tuple[str, ...] = ()  # interrupted, clock_jump, arm_fault, arm_stopped
     dry_run: bool = False
     started: str = ""  # UTC, ISO 8601
     ended: str = ""

@@ -170,7 +170,7 @@ class EpisodeWriter:
 
         Args:
             outcome: value (success, failure, discarded, unknown), by, notes; optionally counts, drops, flags, cameras to be
-                merged into episode.json (counts.sequence_gaps goes to drops).
+                merged into episode.json (counts.sequence_gaps goes to drops, counts.interventions to interventions).
 
         Returns:
             The episode's directory.
@@ -216,6 +216,7 @@ class EpisodeWriter:
         drops = {**self._metadata.get("drops", {}), **outcome.pop("drops", {})}
         if "sequence_gaps" in counts:
             drops["sequence_gaps"] = counts.pop("sequence_gaps")
+        interventions = counts.pop("interventions", {})
         flags = [*self._metadata.get("flags", ()), *outcome.pop("flags", ())]
         first = self._times[0] if self._times else 0
         segments = [
@@ -229,6 +230,7 @@ class EpisodeWriter:
         ]
         given = vars(outcome_of(outcome))
         closed = {**self._metadata, "state": "saved", "ended": utc_now(), "counts": counts, "drops": drops, "flags": flags}
+        closed["interventions"] = interventions
         closed |= {"sources": segments, "outcome": given, "labels": [*self._metadata.get("labels", ()), given]}
         told = [
             describe_camera(topic.camera, topic.type_name, topic.definition, topic.first) for topic in self._topics.values() if topic.first

@@ -16,18 +16,29 @@ class Options(FigureOptions):
     """Run the Arm contract on a driver. It moves the arm by millimetres: stand clear, the hardware stop in reach."""
 
     arm: tyro.conf.Positional[str]
-    """A bundled workcell (fake, maniskill), a workcell file, or module:Class of your own Arm."""
+    """A bundled workcell (fake, maniskill, franka, xarm), a workcell file, or module:Class of your own Arm."""
+    address: str = ""
+    """IP address of the arm's controller; empty takes the workcell file's."""
     read_only: bool = False
-    """Only read: nothing moves."""
+    """Only read: nothing moves, nothing is configured."""
 
 
 def run(options: Options) -> int:
     """Check and print one line per clause. Raises StageError naming the first clause that failed."""
     output.check_writable(options.json, "--json")
-    target = options.arm if ":" in options.arm else str(names.resolve_workcell(options.arm, "arm"))
-    from robot_drivers import checks
+    if ":" in options.arm:
+        from robot_drivers import checks
 
-    return report(checks.check_arm(target, allow_motion=not options.read_only), options)
+        return report(checks.check_arm(options.arm, allow_motion=not options.read_only), options)
+    workcell = names.resolve_workcell(options.arm, "arm")
+    from robot_drivers import checks
+    from robot_drivers.launch_choices import LaunchChoices, apply
+    from robot_drivers.workcell import load_workcell_config
+
+    # A controller on this machine is no robot: it is reached as in a dry run, on the ports of the true one.
+    choices = LaunchChoices(robot_address=options.address, dry_run=options.address.startswith("127."), read_only=options.read_only)
+    config = apply(load_workcell_config(workcell), choices, controller_runs=True)
+    return report(checks.check_arm(config, allow_motion=not options.read_only), options)
 
 
 def report(results: list, options: FigureOptions) -> int:

@@ -18,6 +18,8 @@ from stage_core.errors import ConfigurationError, StageError, nearest
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "run a task in ManiSkill through the real nodes, live, and leave a report"),
     "up": ("up", "start a graph (fake, maniskill, franka, xarm) and keep it until Ctrl-C"),
+    "operator": ("operator", "an operator's keys for a running graph: space stops the arm"),
+    "home": ("home", "bring the arm or the gripper home, slowly, after asking"),
     "serve": ("serve", "serve a policy over openpi's websocket protocol"),
     "evaluate": ("evaluate", "success with intervals, per task and condition"),
     "collect": ("collect", "record demonstrations through the nodes"),
@@ -28,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "env": ("env", "print the variables another shell needs to see the graph"),
     "check-arm": ("check_arm", "run the Arm contract on a driver, yours included"),
     "check-camera": ("check_camera", "run the Camera contract on a driver, yours included"),
+    "cameras": ("cameras", "list the cameras of this machine with a thumbnail each, and write them into a workcell"),
+    "calibrate": ("calibrate", "find where a camera is, with a ChArUco board"),
     "bench": ("bench", "measure the figures this project claims"),
     "support-bundle": ("support_bundle", "pack what a bug report needs into one zip"),
 }

@@ -11,8 +11,6 @@ from stage_bringup.configuration_files import bundled, find_configuration
 from stage_core.configuration import load_yaml
 from stage_core.errors import ConfigurationError, nearest
 
-DRIVERS_OF_A_LATER_VERSION = {"franka": "Franka", "xarm": "xArm"}
-
 
 def known_tasks() -> dict[str, Path]:
     """Return the bundled tasks: name (PushCube) -> file."""
@@ -45,11 +43,8 @@ def resolve_workcell(name: str, option: str = "workcell") -> Path:
     """Return the file of a bundled workcell or of the user's own.
 
     Raises:
-        ConfigurationError: If it is neither, or if its driver is not part of this version.
+        ConfigurationError: If it is neither, with the nearest known name.
     """
-    if name in DRIVERS_OF_A_LATER_VERSION:
-        robot = DRIVERS_OF_A_LATER_VERSION[name]
-        raise ConfigurationError(f'{option} is "{name}", but the {robot} driver is not part of this version. Use "fake" or "maniskill".')
     return find_configuration("workcells", name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ import tyro
 
 from stage_bringup.cli import names, output
 from stage_bringup.cli.options import CommonOptions
+from stage_core.configuration import load_yaml
 from stage_core.errors import ConfigurationError
 
 
@@ -24,7 +26,15 @@ class Options(CommonOptions):
     source: Literal["policy", "script", "none"] = "policy"
     """Who may act: the policy, the scripted demonstrator (simulation only), or nobody yet."""
     policy: str = ""
-    """A bundled policy, a checkpoint folder or host:port of a running server; empty takes the workcell's default."""
+    """A bundled policy, a checkpoint folder or host:port of a running server; empty takes the workcell's default, on a robot: nobody acts."""
+    robot_address: str = ""
+    """IP address of the arm's controller; empty takes the workcell file's."""
+    dry_run: bool = False
+    """Talk to a fake controller on this machine instead of the robot; cameras are made up."""
+    read_only: bool = False
+    """Connect and publish; never command anything."""
+    full_speed: bool = False
+    """Use the workcell file's speeds on a real robot, instead of 0.25 m/s and a fifth of the joint speeds."""
     instruction: str = ""
     """What the policy is told; empty takes the task's own words."""
     episodes: int | None = None
@@ -51,14 +61,17 @@ def run(options: Options) -> int:
     """Start the graph and wait. Returns 0 after Ctrl-C; raises StageError naming the process that died."""
     workcell = names.resolve_workcell(options.workcell)
     task = names.resolve_task(options.task)
-    policy = ""
-    if options.source == "policy":
+    policy, source = "", options.source
+    if source == "policy" and not options.policy and acts_only_when_asked(workcell):
+        source = "none"
+    if source == "policy":
         policy = names.resolve_policy(options.policy or names.default_policy(task, workcell.stem))
     if options.params_file and not Path(options.params_file).is_file():
         raise ConfigurationError(
             f"--params-file is {options.params_file}, which does not exist; expected a ROS parameter file. Check the path."
         )
     output.check_writable(options.episode_root, "--episode-root", directory=True)
+    from robot_drivers.launch_choices import LaunchChoices
     from stage_bringup.graph import GraphRequest
     from stage_bringup.supervisor import run_graph
 
@@ -66,7 +79,7 @@ def run(options: Options) -> int:
     request = GraphRequest(
         workcell=str(workcell),
         task=task,
-        source=options.source,
+        source=source,
         policy="" if served else policy,
         policy_host=policy if served else "",
         instruction=options.instruction,
@@ -78,5 +91,14 @@ def run(options: Options) -> int:
         namespace=options.namespace,
         log_level=options.log_level,
         params_file=options.params_file,
+        operator_keys=sys.stdin.isatty(),
+        choices=LaunchChoices(
+            robot_address=options.robot_address, dry_run=options.dry_run, read_only=options.read_only, full_speed=options.full_speed
+        ),
     )
     return run_graph(request, discovery=options.discovery)
+
+
+def acts_only_when_asked(workcell: Path) -> bool:
+    """Return True for a real robot: no policy runs on it that nobody named."""
+    return load_yaml(workcell).get("workcell") == "robot"
