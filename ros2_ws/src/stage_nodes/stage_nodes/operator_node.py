@@ -54,7 +54,7 @@ class OperatorNode(Node):
         super().__init__("operator")
         self.exit_code: int | None = None
         self._stop_topic = self.create_publisher(Empty, EMERGENCY_STOP, reliable(1))
-        self._services = {name: self.create_client(Trigger, name) for name in (ARM_STOP, *(service for service, _ in KEYS.values()))}
+        self._callers = {name: self.create_client(Trigger, name) for name in (ARM_STOP, *(service for service, _ in KEYS.values()))}
         self.create_subscription(SafetyStatus, SAFETY_STATUS, self._tell, latched())
         self._told = ""
         self._asked: tuple[str, float] = ("", 0.0)
@@ -88,7 +88,7 @@ class OperatorNode(Node):
         return asked[0] == key and time.monotonic() - asked[1] <= CONFIRM_S
 
     def _call(self, service: str) -> None:
-        client = self._services[service]
+        client = self._callers[service]
         if not client.service_is_ready():
             print(f"{service}: the arm node does not answer. Use the hardware stop if the arm moves.", flush=True)
             return
