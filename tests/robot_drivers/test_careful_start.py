@@ -149,7 +149,10 @@ def test_the_bundled_limits_of_a_robot_fit_its_arm_at_both_speeds(robot):
         assert workcell.home_joints is not None and KeepOut(limits, kinematics).clearance(workcell.home_joints)[0] > 0.0
 
 
-@pytest.mark.parametrize("quaternion", [(0, 0, 0, 1), (0, 0, -0.38268343, 0.92387953), (0.5, 0.5, 0.5, 0.5), (0, 0.70710678, 0, 0.70710678), (0.1, 0.7, -0.1, 0.7)])
+@pytest.mark.parametrize(
+    "quaternion",
+    [(0, 0, 0, 1), (0, 0, -0.38268343, 0.92387953), (0.5, 0.5, 0.5, 0.5), (0, 0.70710678, 0, 0.70710678), (0.1, 0.7, -0.1, 0.7)],
+)
 def test_the_tool_link_lies_where_flange_to_tool_says(tmp_path, quaternion):
     from robot_drivers.poses import pose_distance
 
