@@ -270,6 +270,11 @@ class SafeArm:
         with self._lock:
             self._begin_hold(reason)
 
+    def require_operator(self, reason: str) -> None:
+        """Hold until an operator resumes, whatever `auto_resume_s` says."""
+        with self._lock:
+            self._begin_hold(reason, operator=True)
+
     def resume(self) -> None:
         """End a hold, as an operator; the next target is a first one.
 

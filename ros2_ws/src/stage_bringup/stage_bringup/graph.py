@@ -97,6 +97,7 @@ class ProcessDescription:
         arguments: Command line of a process that is no ROS node.
         ends_graph: The graph ends when it ends.
         reads_terminal: Its standard input is the supervisor's; the graph goes on without it.
+        respawns: It is started again when it dies, a few times: what it drives holds until an operator resumes it.
     """
 
     name: str
@@ -106,6 +107,7 @@ class ProcessDescription:
     arguments: tuple[str, ...] = ()
     ends_graph: bool = False
     reads_terminal: bool = False
+    respawns: bool = False
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,9 @@ class _Builder:
             "lockstep_with": partners if self.lockstep else [],
             "required": required,
         }
-        return self._node("arm", "arm_node", parameters)
+        # On a real robot the arm node comes back by itself and holds; a runner's results would be worth nothing then.
+        respawns = self.workcell.workcell == "robot" and self.request.episodes is None
+        return replace(self._node("arm", "arm_node", parameters), respawns=respawns)
 
     def camera(self, name: str) -> ProcessDescription:
         return self._node(f"camera_{name}", "camera_node", {**self.opened_workcell(), "camera": name})

@@ -112,6 +112,8 @@ def _action(description: ProcessDescription, value, environment: dict[str, str])
         command = [sys.executable, "-u", "-m", description.module, *description.arguments]
         return ExecuteProcess(cmd=command, name=description.name, output="screen", additional_env=environment, on_exit=ended)
     extra = [value("params_file")] if value("params_file") else []
+    # What comes back by itself does not end the graph; launch gives up after a few tries and says so.
+    again = {"respawn": True, "respawn_delay": 1.0, "respawn_max_retries": 3} if description.respawns else {"on_exit": ended}
     return Node(
         package="stage_nodes",
         executable=description.executable,
@@ -120,7 +122,7 @@ def _action(description: ProcessDescription, value, environment: dict[str, str])
         ros_arguments=["--log-level", value("log_level"), *_renamed(description)],
         additional_env=environment,
         output="screen",
-        on_exit=ended,
+        **again,
     )
 
 

@@ -14,13 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
-from stage_bringup.graph import Graph, GraphRequest, describe_graph, graph_environment
+from stage_bringup.graph import Graph, GraphRequest, ProcessDescription, describe_graph, graph_environment
 from stage_bringup.isolation import DomainLease, free_port, lease_domain
 from stage_bringup.process import ChildProcess, child_environment, command_of, new_log_directory
 from stage_core.errors import StageError
 
 INTERRUPT_DEADLINE_S = 10.0
 TERMINATE_DEADLINE_S = 3.0
+RESPAWNS = 3  # within a minute; then the graph ends
+RESPAWN_WINDOW_S = 60.0
 HOLD_DEADLINE_S = 15.0  # a fresh process must find the arm node first
 
 
@@ -53,6 +55,7 @@ class Supervisor:
         self._on_line = on_line
         self._discovery = discovery
         self._lease: DomainLease | None = None
+        self._respawned: list[float] = []
 
     @property
     def domain_id(self) -> int:
@@ -67,8 +70,7 @@ class Supervisor:
         self._environment = child_environment(graph_environment(self.domain_id, discovery=self._discovery))
         try:
             for description in self.graph.processes:
-                command = command_of(description, self.graph, self.log_directory)
-                self.processes.append(ChildProcess(description, command, self._environment, self._log, self._on_line))
+                self.processes.append(self._start(description))
         except BaseException:
             self.shut_down()
             raise
@@ -83,11 +85,31 @@ class Supervisor:
         while deadline is None or time.monotonic() < deadline:
             for process in self.processes:
                 code = process.poll()
-                if code is not None and not process.description.reads_terminal:
+                if code is not None and not process.description.reads_terminal and not self._respawn(process):
                     process.wait(1.0)
                     return Ending(process, code)
             time.sleep(0.05)
         return None
+
+    def _start(self, description: ProcessDescription) -> ChildProcess:
+        command = command_of(description, self.graph, self.log_directory)
+        return ChildProcess(description, command, self._environment, self._log, self._on_line)
+
+    def _respawn(self, process: ChildProcess) -> bool:
+        """Start a process that died again, where it may be; return False where the graph must end.
+
+        A process that said itself why it cannot go on (exit code 1) is not started again: it would say the same.
+        """
+        now = time.monotonic()
+        self._respawned = [earlier for earlier in self._respawned if now - earlier < RESPAWN_WINDOW_S]
+        killed = (process.poll() or 0) < 0
+        if not (process.description.respawns and killed) or len(self._respawned) >= RESPAWNS:
+            return False
+        self._respawned.append(now)
+        process.wait(1.0)
+        self._on_line(process.name, f"{process.name} {process.how_it_ended()}; it is started again and holds until an operator resumes")
+        self.processes[self.processes.index(process)] = self._start(process.description)
+        return True
 
     def bring_arm_to_hold(self) -> str:
         """Stop the arm from outside and wait until it rests; return in words what came of it."""

@@ -11,6 +11,7 @@ from rclpy.clock import Clock, ClockType
 from stage_msgs.msg import ArmCommand, StepAcknowledgement
 from stage_msgs.srv import ResetWorkcell
 
+from robot_drivers.unclean_end import InUse
 from robot_drivers.workcell import Workcell, open_workcell
 from stage_core.errors import DeviceError, StageError
 from stage_nodes.camera_node import CameraNode
@@ -46,6 +47,7 @@ class ArmNode(StageLifecycleNode):
         self.parameters = read_parameters(self, ArmParameters)
         self.companions: list[CameraNode] = []
         self._workcell: Workcell | None = None
+        self._in_use: InUse | None = None
         self._episode = 0
         self._sequence = 0
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -56,6 +58,10 @@ class ArmNode(StageLifecycleNode):
             config = replace(config, lockstep=self.parameters.lockstep == "true")
         self._workcell = open_workcell(config, task=self.parameters.task)
         self._workcell.safe_arm.connect()
+        if self._workcell.moves_metal and not config.read_only:
+            self._in_use = InUse(f"{config.name} {self.get_namespace()} {config.settings.get('arm', {}).get('address', '')}")
+            if self._in_use.begin():
+                self._workcell.safe_arm.require_operator("the last session ended without tidying up; look at the arm, then resume")
         if config.shared_process:
             self.companions = [CameraNode(name, camera, namespace=self.get_namespace()) for name, camera in self._workcell.cameras.items()]
             for camera_node in self.companions:
@@ -92,6 +98,8 @@ class ArmNode(StageLifecycleNode):
     def shut_down(self) -> None:
         if self._workcell is not None:
             self._workcell.close()
+        if self._in_use is not None:
+            self._in_use.end()
 
     # ---- one control step
 

@@ -61,6 +61,8 @@ class Recording:
         """Count the steps missing since the last state, and remember what the whole episode must be flagged with."""
         if self._last is not None and self._last[0] == state.episode and state.sequence > self._last[1] + 1:
             self.gaps += state.sequence - self._last[1] - 1
+        if self._last is not None and (state.episode, state.sequence) < self._last:
+            self._flags.add("arm_restarted")
         self._last = (state.episode, state.sequence)
         if CLOCK_JUMP_WORDS in state.hold_reason:
             self._flags.add("clock_jump")

@@ -109,7 +109,7 @@ class EpisodeMetadata:
     counts: dict[str, Any] = field(default_factory=dict)  # messages, bytes, topics{name: messages}
     drops: dict[str, int] = field(default_factory=dict)  # sequence_gaps
     interventions: dict[str, int] = field(default_factory=dict)  # limits applied and commands refused (refused_...) by SafeArm
-    flags: tuple[str, ...] = ()  # interrupted, clock_jump, arm_fault, arm_stopped
+    flags: tuple[str, ...] = ()  # interrupted, clock_jump, arm_fault, arm_stopped, arm_restarted
     dry_run: bool = False
     started: str = ""  # UTC, ISO 8601
     ended: str = ""
