@@ -31,7 +31,7 @@ def cli(*arguments: str) -> Callable[[Path], object]:
 COMMAND_ROWS: list[Row] = [
     ("unknown command", cli("demmo"), ('no command "demmo"', 'Did you mean "demo"?')),
     ("unknown task", cli("demo", "--task", "PushCub"), ('--task is "PushCub"', 'Did you mean "PushCube"?')),
-    ("task file not there", cli("demo", "--task", "mine.yaml"), ("--task is mine.yaml", "does not exist", "Check the path")),
+    ("task file not there", cli("demo", "--task", "mine.yaml"), ('--task is "mine.yaml"', "does not exist", "Check the path")),
     ("no episodes", cli("demo", "--episodes", "0"), ("--episodes is 0", "at least 1")),
     ("negative seed", cli("demo", "--seed", "-1"), ("--seed is -1", "expected 0 to 2147483647")),
     ("unknown policy", cli("demo", "--policy", "pushcub"), ("--policy", '"pushcub" does not exist', 'Did you mean "pushcube"?')),
@@ -53,8 +53,10 @@ COMMAND_ROWS: list[Row] = [
     ("serve a server", cli("serve", "--policy", "localhost:8000"), ("--policy is localhost:8000", "Name a bundled one")),
     ("unknown workcell", cli("up", "manyskill"), ('workcell "manyskill" does not exist', 'Did you mean "maniskill"?')),
     ("workcell file not there", cli("up", "cells/mine.yaml"), ("cells/mine.yaml", "does not exist", "Check the path")),
-    ("franka of a later version", cli("up", "franka"), ('workcell is "franka"', "not part of this version", '"maniskill"')),
-    ("xarm of a later version", cli("up", "xarm"), ('workcell is "xarm"', "not part of this version", '"fake"')),
+    ("franka without an address", cli("up", "franka"), ("address is empty", "controller's IP address", "robot_address:=ADDRESS")),
+    ("xarm without an address", cli("up", "xarm"), ("address is empty", "controller's IP address", "robot_address:=ADDRESS")),
+    ("a dry run on a real network", cli("up", "xarm", "--dry-run", "--robot-address", "10.0.0.2"), ("10.0.0.2", "loopback")),
+    ("an address for a simulation", cli("up", "fake", "--robot-address", "10.0.0.2"), ("robot_address", "no real robot")),
     (
         "parameter file not there",
         cli("up", "fake", "--params-file", "p.yaml"),

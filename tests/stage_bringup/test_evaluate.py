@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stage_bringup.cli import evaluate, names
+from stage_bringup.cli import evaluate
+from stage_bringup.configuration_files import known_tasks
 
 
 def row(task: str, condition: str, interval: list[float], rate: float) -> dict:
@@ -26,7 +27,7 @@ def test_each_condition_changes_one_thing(condition, ablation, instructed):
 
 
 def test_other_words_are_those_of_another_task():
-    known = list(names.known_tasks())
+    known = list(known_tasks())
     for task in known:
         assert evaluate.other_task(task, "") in set(known) - {task}
     assert evaluate.instruction_of("PullCube") != evaluate.instruction_of("PushCube")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from stage_core.configuration import load_yaml
 from stage_core.errors import ConfigurationError, nearest
 
 
@@ -43,20 +44,32 @@ def bundled(kind: str) -> dict[str, Path]:
     return {path.stem: path for path in sorted((configuration_root() / kind).glob("*.yaml"))}
 
 
-def find_task(name: str) -> Path:
-    """Return the file of a task by its name (`PushCube`), its file's stem (`push_cube`) or a path.
+def known_tasks() -> dict[str, Path]:
+    """Return the bundled tasks: name (PushCube) -> file."""
+    return {str(load_yaml(file).get("name", stem)): file for stem, file in bundled("tasks").items()}
+
+
+def task_name(name: str) -> str:
+    """Return the canonical name of a bundled task (push_cube, push-cube and PushCube are one), or a task file's path as it is.
 
     Raises:
-        ConfigurationError: If there is none, with the nearest known name.
+        ConfigurationError: If it is neither, with the nearest known task.
     """
-    import yaml
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        find_configuration("tasks", name)
+        return name
+    by_key = {plain_key(task): task for task in known_tasks()}
+    if plain_key(name) not in by_key:
+        raise ConfigurationError(f'task "{name}" does not exist. {nearest(name, by_key.values())} Or give a path to a task file.')
+    return by_key[plain_key(name)]
 
-    files = bundled("tasks")
-    if name in files or "/" in name or name.endswith((".yaml", ".yml")):
-        return find_configuration("tasks", name)
-    by_name = {yaml.safe_load(path.read_text(encoding="utf-8")).get("name"): path for path in files.values()}
-    if name not in by_name:
-        raise ConfigurationError(
-            f'task "{name}" does not exist. {nearest(name, [key for key in by_name if key])} Or give a path to a task file.'
-        )
-    return by_name[name]
+
+def find_task(name: str) -> Path:
+    """Return the file of a task by its name in any spelling, or a path. Raises ConfigurationError as `task_name`."""
+    known = task_name(name)
+    return known_tasks().get(known) or Path(known).expanduser().resolve()
+
+
+def plain_key(name: str) -> str:
+    """Return a name without case, hyphens and underscores."""
+    return name.replace("_", "").replace("-", "").lower()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from robot_drivers.launch_choices import LaunchChoices, apply, fake_controller_arguments
-from robot_drivers.workcell import WorkcellConfig, load_workcell_config
+from robot_drivers.workcell import WorkcellConfig, load_workcell_config, open_workcell
 from stage_bringup.configuration_files import configuration_root, find_configuration, find_task
 from stage_bringup.isolation import loopback_address
 from stage_bringup.policies import contract_of, served_policy
@@ -132,6 +132,8 @@ def describe_graph(request: GraphRequest) -> Graph:
     request = _with_address(request)
     workcell = apply(load_workcell_config(workcell_file), request.choices)
     task = load_task(find_task(request.task))
+    if workcell.workcell == "robot":
+        check_devices(workcell)
     lockstep = workcell.lockstep if request.lockstep is None else request.lockstep
     if lockstep and not workcell.simulated_clock:
         raise ConfigurationError(f"lockstep is true, but workcell {workcell.name} runs on real time. Use lockstep with a simulation only.")
@@ -142,6 +144,15 @@ def describe_graph(request: GraphRequest) -> Graph:
     return Graph(
         request, workcell, workcell_file, task, lockstep, tuple(_Builder(request, workcell, workcell_file, task, lockstep).build())
     )
+
+
+def check_devices(workcell: WorkcellConfig) -> None:
+    """Build every device of a robot, unconnected, so that a wrong setting ends here and not in one of many processes.
+
+    Raises:
+        ConfigurationError: Naming the setting.
+    """
+    assert open_workcell(workcell).cameras is not None
 
 
 def _with_address(request: GraphRequest) -> GraphRequest:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from stage_bringup.cli import names, output
 from stage_bringup.cli.options import FigureOptions
+from stage_bringup.configuration_files import find_task, known_tasks
 from stage_core.errors import ConfigurationError, StageError
 
 Condition = Literal["policy", "black-images", "other-instruction"]
@@ -117,7 +118,7 @@ def other_task(task: str, wanted: str) -> str:
     """Return whose instruction is given instead of the task's own: the one asked for, else the next bundled task."""
     if wanted:
         return names.resolve_task(wanted, "--other-task")
-    known = list(names.known_tasks())
+    known = list(known_tasks())
     return known[(known.index(task) + 1) % len(known)] if task in known else known[0]
 
 
@@ -125,7 +126,7 @@ def instruction_of(task: str) -> str:
     """Return the first instruction of a bundled task."""
     from stage_core.configuration import load_yaml
 
-    instructions = load_yaml(names.task_file(task))["instructions"]
+    instructions = load_yaml(find_task(task))["instructions"]
     return instructions if isinstance(instructions, str) else str(instructions[0])
 
 

@@ -10,6 +10,7 @@ import tyro
 
 from stage_bringup.cli import output
 from stage_bringup.cli.options import FigureOptions
+from stage_bringup.configuration_files import find_task
 from stage_core.errors import ConfigurationError, StageError
 
 
@@ -75,7 +76,7 @@ def relabel(directory: Path, task_name: str = "") -> dict[str, Any]:
     episode = read_episode(directory, images=False)
     if episode.stages is None or not episode.stage_observations:
         raise ConfigurationError(f"{directory} holds no stage observations; it was recorded without a stage monitor. Record it again.")
-    task = load_task(names.task_file(names.resolve_task(task_name or episode.task)))
+    task = load_task(find_task(names.resolve_task(task_name or episode.task)))
     labels = label_observations(task, float(episode.metadata["control_rate_hz"]), episode.stage_observations)
     pairs = {
         "stage": (episode.stages, labels.stages),
