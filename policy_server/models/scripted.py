@@ -33,7 +33,7 @@ class ScriptedPolicy(Policy):
             control_rate_hz=20.0,
             horizon=8,
             execute=4,
-            robot_models=("fake", "panda"),
+            robot_models=("fake", "panda", "fr3", "xarm7", "xarm6", "lite6"),
         )
 
     @property

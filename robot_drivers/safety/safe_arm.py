@@ -190,6 +190,7 @@ class SafeArm:
                 source=self._door.source,
                 interventions=dict(self._ledger.counts),
                 last_limits=self._ledger.newest,
+                longest_silence=self._watchdog.longest_silence,
             )
 
     # ---- commands
@@ -385,7 +386,10 @@ class SafeArm:
         if trouble:
             self._begin_hold(trouble)
         elif moving and self._watchdog.action_is_over():
-            self._begin_hold(f"no valid action from {self._door.source} ({self._door.requester})", ends_with_source=True)
+            silence = self._watchdog.silence()
+            self._begin_hold(
+                f"no valid action from {self._door.source} ({self._door.requester}) for {silence:.3f} s", ends_with_source=True
+            )
 
     def _fail(self, words: str) -> None:
         with self._lock:

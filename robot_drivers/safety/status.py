@@ -25,6 +25,7 @@ class SafeArmStatus:
         source: The active command source.
         interventions: Limits applied and commands refused (`refused_...`), by name, since SafeArm was made.
         last_limits: The newest of them in words, with value and limit.
+        longest_silence: Between two valid actions that no hold lay between, s.
     """
 
     mode: ArmMode
@@ -32,3 +33,4 @@ class SafeArmStatus:
     source: str
     interventions: dict[str, int] = field(default_factory=dict)
     last_limits: tuple[str, ...] = ()
+    longest_silence: float = 0.0

@@ -22,6 +22,8 @@ class Watchdog:
         # Braking begins within two control periods of the last valid action, whatever its sender claims; one turn of
         # the loop may pass before the end is seen.
         self._longest = 2.0 * timing.control_period_s - (0.0 if timing.step_driven else timing.loop_period_s)
+        self.longest_silence = 0.0  # s, between two valid actions that no hold lay between
+        self._fed_at: float | None = None
         self.forget()
         self.restart()
 
@@ -33,12 +35,21 @@ class Watchdog:
         """No action is valid any more."""
         self.last_stamp = -math.inf
         self._ends = (-math.inf, -math.inf)
+        self._fed_at = None
 
     def feed(self, command: ArmCommand) -> None:
         """Note a valid action."""
         valid = min(command.valid_for, self._longest)
+        self.longest_silence = max(self.longest_silence, self.silence())
         self.last_stamp = command.stamp
+        self._fed_at = self._timing.elapsing()
         self._ends = (command.stamp + valid, self._timing.steady() + valid)
+
+    def silence(self) -> float:
+        """Return the age of the last valid action, s, by its stamp or its arrival, whichever is more; 0 where there is none."""
+        if self._fed_at is None:
+            return 0.0
+        return max(self._timing.elapsing() - self._fed_at, self._timing.clock() - self.last_stamp)
 
     def action_is_over(self) -> bool:
         """Return True when no action is valid now."""

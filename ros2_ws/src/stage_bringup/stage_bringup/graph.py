@@ -97,6 +97,7 @@ class ProcessDescription:
         arguments: Command line of a process that is no ROS node.
         ends_graph: The graph ends when it ends.
         reads_terminal: Its standard input is the supervisor's; the graph goes on without it.
+        ends_last: It is ended after all others: they need it to end in order.
         respawns: It is started again when it dies, a few times: what it drives holds until an operator resumes it.
     """
 
@@ -107,6 +108,7 @@ class ProcessDescription:
     arguments: tuple[str, ...] = ()
     ends_graph: bool = False
     reads_terminal: bool = False
+    ends_last: bool = False
     respawns: bool = False
 
 
@@ -201,7 +203,7 @@ class _Builder:
         arguments = fake_controller_arguments(self.workcell)
         if self.request.controller_log:
             arguments += ("--log", self.request.controller_log)
-        return ProcessDescription(name="fake_controller", module="robot_drivers.fake_controllers", arguments=arguments)
+        return ProcessDescription(name="fake_controller", module="robot_drivers.fake_controllers", arguments=arguments, ends_last=True)
 
     def opened_workcell(self) -> dict[str, Any]:
         """Return the parameters of `WorkcellParameters`."""

@@ -127,13 +127,16 @@ class Supervisor:
 
     def shut_down(self) -> None:
         """End every process, those that command the arm first; nothing is left behind. Idempotent."""
-        for number, deadline in ((signal.SIGINT, INTERRUPT_DEADLINE_S), (signal.SIGTERM, TERMINATE_DEADLINE_S), (signal.SIGKILL, 5.0)):
-            running = [process for process in reversed(self.processes) if process.poll() is None]
-            for process in running:
-                process.interrupt(number)
-            until = time.monotonic() + deadline
-            for process in running:
-                process.wait(max(until - time.monotonic(), 0.01))
+        for last in (False, True):
+            for number, deadline in ((signal.SIGINT, INTERRUPT_DEADLINE_S), (signal.SIGTERM, TERMINATE_DEADLINE_S), (signal.SIGKILL, 5.0)):
+                running = [
+                    process for process in reversed(self.processes) if process.poll() is None and process.description.ends_last == last
+                ]
+                for process in running:
+                    process.interrupt(number)
+                until = time.monotonic() + deadline
+                for process in running:
+                    process.wait(max(until - time.monotonic(), 0.01))
         if self._lease is not None:
             self._lease.close()
 

@@ -35,7 +35,13 @@ class SafetyReporter:
         self._warn(status)
         words = status.hold_reason or status.mode.value
         counts = {f"limited {name}": count for name, count in status.interventions.items()}
-        self._diagnostics.set_status(LEVELS.get(status.mode, DiagnosticStatus.OK), words, source=status.source, **counts)
+        self._diagnostics.set_status(
+            LEVELS.get(status.mode, DiagnosticStatus.OK),
+            words,
+            source=status.source,
+            longest_silence_s=f"{status.longest_silence:.3f}",
+            **counts,
+        )
         told = (status.mode, status.hold_reason, status.source, tuple(status.interventions.items()))
         if told != self._told or time.monotonic() - self._told_at >= REPEAT_S:
             self._told, self._told_at = told, time.monotonic()
@@ -43,9 +49,11 @@ class SafetyReporter:
         return status
 
     def _warn(self, status: SafeArmStatus) -> None:
-        """Log the newest limit of each name that was applied since it was last told; one name at most once a second."""
+        """Log the newest of each limit that was applied since it was last told; one name at most once a second."""
         now = time.monotonic()
         for name, count in status.interventions.items():
+            if name.startswith("refused_"):
+                continue  # the gateway told it with the command's number
             if count != self._counts.get(name, 0) and now - self._warned_at.get(name, -REPEAT_S) >= REPEAT_S:
                 self._counts[name], self._warned_at[name] = count, now
                 newest = next((words for words in reversed(status.last_limits) if words.startswith(name)), "")
@@ -60,5 +68,6 @@ class SafetyReporter:
         message.full_speed = config.full_speed or not self._workcell.moves_metal
         message.limits = list(status.interventions)
         message.counts = [int(count) for count in status.interventions.values()]
+        message.longest_silence = status.longest_silence
         message.newest = list(status.last_limits)
         return message
