@@ -41,6 +41,12 @@ def test_a_full_disk_is_refused(tmp_path):
     assert finding.required and not finding.ok and finding.remedy
 
 
+def test_a_disk_that_is_soon_full_of_pictures_is_noted_where_cameras_are_real(tmp_path):
+    finding = doctor.check_disk(tmp_path, 0.0, real_cameras=True, recording_gb=1e9)
+    assert not finding.ok and not finding.required and "minutes of recording" in finding.found
+    assert doctor.check_disk(tmp_path, 0.0, recording_gb=1e9).ok
+
+
 def test_missing_shared_memory_is_refused(tmp_path):
     finding = doctor.check_shared_memory(tmp_path / "shm")
     assert finding.required and not finding.ok and "--shm-size" in finding.remedy

@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from stage_bringup.cli import names, output
+from stage_bringup.cli.env import running_domains
 from stage_bringup.cli.options import FigureOptions
 from stage_core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from stage_bringup.doctor import RobotRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +53,13 @@ def run(options: Options) -> int:
         remedy = f"  -> {finding.remedy}" if finding.remedy else ""
         print(f"{mark}  {finding.name:<{width}}  {finding.found}{remedy}")
     missing = [finding.name for finding in findings if finding.required and not finding.ok]
-    able = f"this machine can run Stage{f' with this {request.robot}' if request and request.robot else ''}"
-    print(f"{', '.join(missing)}: needed before Stage runs" if missing else able)
+    runs = f"Stage with this {request.robot}" if request and request.robot else "Stage"
+    print(f"{', '.join(missing)}: needed before this machine can run {runs}" if missing else f"this machine can run {runs}")
     output.write_json(options.json, {"ok": not missing, "findings": [dataclasses.asdict(finding) for finding in findings]})
     return 1 if missing else 0
 
 
-def robot_request(options: Options):
+def robot_request(options: Options) -> RobotRequest | None:
     """Return the robot part of the options as a `RobotRequest`, None where none is asked for.
 
     Raises:
@@ -67,12 +71,15 @@ def robot_request(options: Options):
         return None
     if options.policy_host and not names.is_address(options.policy_host):
         raise ConfigurationError(f"--policy-host is {options.policy_host}; expected host:port, such as 192.168.1.20:8000.")
-    from stage_bringup.doctor import RobotRequest, request_from_workcell
+    from stage_bringup.doctor.robot import LOOPBACK, RobotRequest, request_from_workcell
 
     host, _, port = names.resolve_policy(options.policy_host, "--policy-host").rpartition(":") if options.policy_host else ("", "", "")
     others = {"cameras": options.cameras, "policy_host": (host, int(port)) if host else None, "peer": options.peer}
     robot = options.robot or ""
     if options.workcell:
         path = names.resolve_workcell(options.workcell, "--workcell")
-        return request_from_workcell(path, robot=robot, address=options.address, **others)
-    return RobotRequest(robot=robot, address=options.address, **others)
+        request = request_from_workcell(path, robot=robot, address=options.address, **others)
+    else:
+        request = RobotRequest(robot=robot, address=options.address, **others)
+    # A graph on this machine may be moving the arm behind the address; a fake controller does not mind a question.
+    return dataclasses.replace(request, in_use=bool(running_domains()) and not request.address.startswith(LOOPBACK))

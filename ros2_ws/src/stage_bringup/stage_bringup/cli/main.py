@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "train a policy from episodes"),
     "episodes": ("episodes", "list, show, repair and export recorded episodes"),
     "label": ("label", "run the stage monitor over recorded episodes and compare with the live labels"),
-    "doctor": ("doctor", "check this machine, with a remedy for what is missing"),
+    "doctor": ("doctor", "check this machine and what a robot needs of it, with a remedy for what is missing"),
     "env": ("env", "print the variables another shell needs to see the graph"),
     "check-arm": ("check_arm", "run the Arm contract on a driver, yours included"),
     "check-camera": ("check_camera", "run the Camera contract on a driver, yours included"),
