@@ -35,7 +35,7 @@ class FakeController:
         name: As `python -m robot_drivers.fake_controllers` knows it.
         settings: What changes in the driver's own settings.
         ports: What changes beside, where the graph starts the controller itself: no privileged ports.
-        options: Keywords of the fake controller, from the driver's settings: keyword -> setting.
+        options: Keywords of the fake controller, from the workcell's settings: keyword -> dotted name.
     """
 
     name: str
@@ -46,9 +46,12 @@ class FakeController:
 
 XARM_CONTROL_PORT = 50502  # the true one, 502, is a privileged port
 FAKE_CONTROLLERS = {
-    "franka": FakeController(name="franka", settings={"realtime": "ignore"}, ports={}, options={}),
+    "franka": FakeController(name="franka", settings={"realtime": "ignore"}, ports={}, options={"start_joints": "home_joints_rad"}),
     "xarm": FakeController(
-        name="xarm", settings={}, ports={"control_port": XARM_CONTROL_PORT}, options={"control_port": "control_port", "model": "model"}
+        name="xarm",
+        settings={},
+        ports={"control_port": XARM_CONTROL_PORT},
+        options={"control_port": "arm.control_port", "robot_type": "arm.model", "joints": "home_joints_rad"},
     ),
 }
 FAKE_CAMERA_KEYS = ("width_px", "height_px", "rate_hz")
@@ -99,11 +102,13 @@ def fake_controller(config: WorkcellConfig) -> FakeController:
 
 def fake_controller_arguments(config: WorkcellConfig) -> tuple[str, ...]:
     """Return the command line of `python -m robot_drivers.fake_controllers` for a workcell that `apply` made a dry run of."""
-    fake, arm = fake_controller(config), config.settings["arm"]
-    arguments = [fake.name, "--address", str(arm["address"])]
-    for keyword, setting in fake.options.items():
-        if setting in arm:
-            arguments += ["--option", f"{keyword}={arm[setting]}"]
+    fake = fake_controller(config)
+    arguments = [fake.name, "--address", str(config.settings["arm"]["address"])]
+    for keyword, name in fake.options.items():
+        group, _, leaf = name.rpartition(".")
+        value = (config.settings[group] if group else config.settings).get(leaf)
+        if value is not None:
+            arguments += ["--option", f"{keyword}={','.join(map(str, value)) if isinstance(value, (list, tuple)) else value}"]
     return tuple(arguments)
 
 

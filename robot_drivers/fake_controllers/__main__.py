@@ -65,11 +65,13 @@ def _obey(controller: Any) -> None:
 
 
 def _options(texts: list[str]) -> dict[str, Any]:
-    """Return NAME=VALUE texts as keywords; numbers become numbers, true and false become bool."""
+    """Return NAME=VALUE texts as keywords; numbers become numbers, true and false bool, values with commas tuples."""
     return {name: _value(value) for name, _, value in (text.partition("=") for text in texts)}
 
 
 def _value(text: str) -> Any:
+    if "," in text:
+        return tuple(_value(part) for part in text.split(","))
     if text in ("true", "false"):
         return text == "true"
     for kind in (int, float):
