@@ -7,7 +7,9 @@ for a moment, `help` lists them. It ends on Ctrl-C, SIGTERM, or when the input o
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -36,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, -15)  # a true controller has a computer of its own
     controller.start()
     print(f"fake {options.controller} controller listens on {options.address}", flush=True)
     threading.Thread(target=_obey, args=(controller,), name="faults", daemon=True).start()

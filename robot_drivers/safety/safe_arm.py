@@ -247,6 +247,8 @@ class SafeArm(Holding):
         name, words = self._modes.blocked()
         if name:
             raise Refusal(name, words)
+        if not self._timing.step_driven:
+            self._watch_silence()  # the loop may not have seen it yet: a late command must not hide the gap before it
         self._door.check(command)
         check_form(command, joints=len(self.description.joint_names), limits=self._limits)
         check_age(command, now=self._timing.clock(), limits=self._limits, last_stamp=self._watchdog.last_stamp)
@@ -309,11 +311,14 @@ class SafeArm(Holding):
             trouble = self._watchdog.state_trouble(self._state)
         if trouble:
             self._begin_hold(trouble)
-        elif moving and self._watchdog.action_is_over():
+        else:
+            self._watch_silence()
+
+    def _watch_silence(self) -> None:
+        """Put a moving arm on hold whose last action is over."""
+        if self._modes.mode is ArmMode.MOVING and self._watchdog.action_is_over():
             silence = self._watchdog.silence()
-            self._begin_hold(
-                f"no valid action from {self._door.source} ({self._door.requester}) for {silence:.3f} s", ends_with_source=True
-            )
+            self._begin_hold(f"no valid action from {self._door.source} ({self._door.requester}) for {silence:.3f} s", ends_with_source=True)
 
     def _fail(self, words: str) -> None:
         with self._lock:

@@ -24,6 +24,7 @@ class Watchdog:
         self._longest = 2.0 * timing.control_period_s - (0.0 if timing.step_driven else timing.loop_period_s)
         self.longest_silence = 0.0  # s, between two valid actions that no hold lay between
         self._fed_at: float | None = None
+        self._seen = 0.0  # the silence when somebody last looked whether it is too long
         self.forget()
         self.restart()
 
@@ -35,12 +36,12 @@ class Watchdog:
         """No action is valid any more."""
         self.last_stamp = -math.inf
         self._ends = (-math.inf, -math.inf)
-        self._fed_at = None
+        self._fed_at, self._seen = None, 0.0
 
     def feed(self, command: ArmCommand) -> None:
         """Note a valid action."""
         valid = min(command.valid_for, self._longest)
-        self.longest_silence = max(self.longest_silence, self.silence())
+        self.longest_silence = max(self.longest_silence, self._seen)
         self.last_stamp = command.stamp
         self._fed_at = self._timing.elapsing()
         self._ends = (command.stamp + valid, self._timing.steady() + valid)
@@ -53,6 +54,7 @@ class Watchdog:
 
     def action_is_over(self) -> bool:
         """Return True when no action is valid now."""
+        self._seen = self.silence()
         over = self._timing.clock() >= self._ends[0] - ROUNDING_S
         return over or (not self._timing.step_driven and self._timing.steady() >= self._ends[1])
 

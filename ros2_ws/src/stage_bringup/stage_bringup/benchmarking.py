@@ -77,6 +77,30 @@ ENTRIES: dict[str, Entry] = dict(
             "live labels agree with ManiSkill's success in at least 99 % of 100 episodes, 40 % induced failures",
         ),
         _entry(
+            "hostile-commands",
+            "hostile_commands",
+            "20 min",
+            "none of 10,000 hostile commands reaches a robot's controller outside the limits; 10,000 lawful ones pass unaltered (99.9 %)",
+        ),
+        _entry(
+            "franka-streaming", "franka_streaming", "2 min", "targets at 10 to 50 Hz reach the Franka's controller as one smooth motion"
+        ),
+        _entry(
+            "xarm-streaming",
+            "xarm_streaming",
+            "2 min",
+            "targets at 20 Hz reach the xArm's controller as set-points at 100 Hz, without a stop",
+        ),
+        _entry(
+            "stop-latency", "stop_latency", "3 min", "each driver begins to brake within its max_stop_latency, also while a call is stuck"
+        ),
+        _entry(
+            "dry-run",
+            "dry_run",
+            "25 min",
+            "with two CPU hogs the p99 command interval is at most 1.2 times a bare loop's, and the watchdog acts on every gap above its limit only",
+        ),
+        _entry(
             "policy-success",
             "policy_success",
             "2 h",

@@ -20,7 +20,7 @@ from stage_nodes.diagnostics import NodeDiagnostics
 from stage_nodes.lifecycle import StageLifecycleNode
 from stage_nodes.liveliness_watch import LivelinessWatch
 from stage_nodes.lockstep import LockstepGate
-from stage_nodes.node_process import run_node
+from stage_nodes.node_process import CONTROL_PATH, run_node
 from stage_nodes.operator_services import OperatorServices
 from stage_nodes.parameters import read_parameters
 from stage_nodes.safety_reporter import SafetyReporter
@@ -185,7 +185,7 @@ def main() -> int:
         node.autostart()
         return node
 
-    return run_node(make)
+    return run_node(make, niceness=CONTROL_PATH)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from stage_nodes.conversions import command_to_message, from_time, state_arrays
 from stage_nodes.diagnostics import NodeDiagnostics
 from stage_nodes.inference_worker import Answer, InferenceWorker, Request
 from stage_nodes.lifecycle import StageLifecycleNode
-from stage_nodes.node_process import run_node
+from stage_nodes.node_process import CONTROL_PATH, run_node
 from stage_nodes.observation_collector import ObservationCollector
 from stage_nodes.parameters import read_parameters
 from stage_nodes.topics import ARM_STATE, POLICY_RUN, POLICY_STATUS, STATE_DEPTH, best_effort, camera_topic, leased, reliable
@@ -277,7 +277,7 @@ def main() -> int:
         node.autostart()
         return node
 
-    return run_node(make)
+    return run_node(make, niceness=CONTROL_PATH)
 
 
 if __name__ == "__main__":
