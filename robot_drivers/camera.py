@@ -6,7 +6,7 @@ Images are RGB uint8 (H, W, 3); depth is float32 (H, W) in metres with NaN where
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class CameraDescription:
         optical_frame: REP-105 optical frame, z forward, x right.
         intrinsics: (3, 3) float64 pixels.
         has_depth: True where frames carry depth.
+        distortion: (5,) float64 plumb-bob coefficients k1 k2 p1 p2 k3 (as OpenCV's); zeros for an undistorted image.
     """
 
     name: str
@@ -32,6 +33,7 @@ class CameraDescription:
     optical_frame: str
     intrinsics: np.ndarray
     has_depth: bool = False
+    distortion: np.ndarray = field(default_factory=lambda: np.zeros(5))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from robot_drivers.camera import Camera, CameraDescription, CameraFrame
-from stage_core.errors import DeadlineError, DeviceError
+from robot_drivers.device_context import DeviceContext
+from stage_core.configuration import from_mapping
+from stage_core.errors import ConfigurationError, DeadlineError, DeviceError
 
 FIELD_M = 1.0  # the picture shows this much of the table, m
+ELSEWHERE = np.array([0.37, 0.0, 0.2])  # where the picture shows the tool of an arm that lives in another process
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeCameraSettings:
+    """One entry of `cameras`: size in pixels and frames per second (None: the control rate)."""
+
+    width_px: int = 128
+    height_px: int = 128
+    rate_hz: float | None = None
+
+    def __post_init__(self) -> None:
+        for key in ("width_px", "height_px"):
+            if not 16 <= getattr(self, key) <= 4096:
+                raise ConfigurationError(f"{key} is {getattr(self, key)}; expected 16 to 4096 pixels.")
+        if self.rate_hz is not None and not 0.1 <= self.rate_hz <= 240.0:
+            raise ConfigurationError(f"rate_hz is {self.rate_hz} Hz; expected 0.1 to 240 Hz. Hertz, not a period?")
 
 
 class FakeCamera(Camera):
@@ -55,6 +76,26 @@ class FakeCamera(Camera):
         self._gone.set()
         self._last = -1
         self._background = self._draw_background()
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], context: DeviceContext) -> FakeCamera:
+        """Return a camera whose picture shows the tool at a fixed place: in a dry run it stands for a real one.
+
+        Raises:
+            ConfigurationError: For an unknown key, a wrong value, or one of width_px, height_px and rate_hz missing.
+        """
+        for key in ("width_px", "height_px", "rate_hz"):
+            if settings.get(key) is None:
+                raise ConfigurationError(f"{context.source}.{key} is missing; it is required. Add it to the file.")
+        checked = from_mapping(FakeCameraSettings, settings, source=context.source, field="")
+        return cls(
+            context.name,
+            width=checked.width_px,
+            height=checked.height_px,
+            rate_hz=checked.rate_hz,
+            tool_position=lambda: ELSEWHERE,
+            clock=context.clock,
+        )
 
     @property
     def description(self) -> CameraDescription:

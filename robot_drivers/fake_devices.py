@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from robot_drivers.arm import ActionSpace, Arm, ArmCommand, ArmDescription, ArmMode, ArmState
+from robot_drivers.device_context import DeviceContext
 from robot_drivers.gripper import Gripper, GripperDescription, GripperState
 from robot_drivers.kinematics import Kinematics
-from stage_core.errors import DeviceError
+from stage_core.configuration import from_mapping
+from stage_core.errors import ConfigurationError, DeviceError
 
 JOINTS = 7
 URDF = Path(__file__).parent / "models" / "fake_arm.urdf"
@@ -25,6 +28,30 @@ _JOINT_LOWER = (-2.9, -1.8, -2.9, 0.05, -2.9, -1.9, -2.9)
 _JOINT_UPPER = (2.9, 1.8, 2.9, 3.05, 2.9, 1.9, 2.9)
 _JOINT_SPEED = (2.2, 2.2, 2.2, 2.2, 2.6, 2.6, 2.6)
 MOVING_SPEED = 1e-3  # rad/s
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeArmSettings:
+    """How a fake arm behaves.
+
+    Attributes:
+        loop_rate_hz: Rate of the SafeArm loop.
+        time_constant_s: Lag behind a target, s.
+    """
+
+    loop_rate_hz: float = 100.0
+    time_constant_s: float = 0.03
+
+    def __post_init__(self) -> None:
+        if not 10.0 <= self.loop_rate_hz <= 1000.0:
+            raise ConfigurationError(f"loop_rate_hz is {self.loop_rate_hz} Hz; expected 10 to 1000 Hz. Hertz, not a period?")
+        if not 0.0 <= self.time_constant_s <= 0.5:
+            raise ConfigurationError(f"time_constant_s is {self.time_constant_s} s; expected 0 to 0.5 s. Seconds, not milliseconds?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _NoSettings:
+    """Nothing can be set."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +106,12 @@ class FakeArm(Arm):
             payload_center_of_mass=np.array([0.0, 0.0, 0.04]),
             max_stop_latency=0.02,
         )
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], context: DeviceContext) -> FakeArm:
+        """Return the arm of a workcell's entry `driver: fake`; keys as in `FakeArmSettings`."""
+        checked = from_mapping(FakeArmSettings, settings, source=context.source)
+        return cls(loop_rate_hz=checked.loop_rate_hz, time_constant_s=checked.time_constant_s, clock=context.clock, name=context.name)
 
     @property
     def description(self) -> ArmDescription:
@@ -169,6 +202,12 @@ class FakeGripper(Gripper):
         self._clock, self._steady = clock, steady
         self._motion = (steady(), max_width_m, max_width_m)  # since, start, target
         self._connected = False
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], context: DeviceContext) -> FakeGripper:
+        """Return the gripper of a workcell's entry `driver: fake`, which has no further keys."""
+        from_mapping(_NoSettings, settings, source=context.source)
+        return cls(clock=context.clock)
 
     @property
     def description(self) -> GripperDescription:

@@ -14,8 +14,8 @@ import numpy as np
 
 from robot_drivers.arm import Arm
 from robot_drivers.camera import Camera
-from robot_drivers.fake_camera import FakeCamera
-from robot_drivers.fake_devices import FakeArm, FakeGripper
+from robot_drivers.fake_camera import ELSEWHERE, FakeCamera, FakeCameraSettings
+from robot_drivers.fake_devices import FakeArm, FakeArmSettings, FakeGripper
 from robot_drivers.gripper import Gripper
 from robot_drivers.workcell import Workcell, WorkcellConfig
 from stage_core.configuration import from_mapping
@@ -23,44 +23,16 @@ from stage_core.errors import ConfigurationError, DeviceError
 
 logger = logging.getLogger(__name__)
 
-ELSEWHERE = np.array([0.37, 0.0, 0.2])  # where the picture shows the tool of an arm that lives in another process
-
 
 @dataclass(frozen=True, kw_only=True)
-class FakeSettings:
+class FakeSettings(FakeArmSettings):
     """The `settings` of a fake workcell.
 
     Attributes:
-        loop_rate_hz: Rate of the SafeArm loop.
-        time_constant_s: Lag of the arm behind its targets, s.
         gripper: False for an arm without one.
     """
 
-    loop_rate_hz: float = 100.0
-    time_constant_s: float = 0.03
     gripper: bool = True
-
-    def __post_init__(self) -> None:
-        if not 10.0 <= self.loop_rate_hz <= 1000.0:
-            raise ConfigurationError(f"loop_rate_hz is {self.loop_rate_hz} Hz; expected 10 to 1000 Hz. Hertz, not a period?")
-        if not 0.0 <= self.time_constant_s <= 0.5:
-            raise ConfigurationError(f"time_constant_s is {self.time_constant_s} s; expected 0 to 0.5 s. Seconds, not milliseconds?")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FakeCameraSettings:
-    """One entry of `cameras`: size in pixels and frames per second (None: the control rate)."""
-
-    width_px: int = 128
-    height_px: int = 128
-    rate_hz: float | None = None
-
-    def __post_init__(self) -> None:
-        for key in ("width_px", "height_px"):
-            if not 16 <= getattr(self, key) <= 4096:
-                raise ConfigurationError(f"{key} is {getattr(self, key)}; expected 16 to 4096 pixels.")
-        if self.rate_hz is not None and not 0.1 <= self.rate_hz <= 240.0:
-            raise ConfigurationError(f"rate_hz is {self.rate_hz} Hz; expected 0.1 to 240 Hz. Hertz, not a period?")
 
 
 class FakeWorkcell(Workcell):

@@ -113,5 +113,8 @@ def fake_controller_arguments(config: WorkcellConfig) -> tuple[str, ...]:
 
 
 def _fake_camera(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return a made-up camera of the same size and rate."""
-    return {"driver": "fake", **{key: entry[key] for key in FAKE_CAMERA_KEYS if key in entry}}
+    """Return a made-up camera whose pictures have the same size and rate."""
+    fake = {"driver": "fake", **{key: entry[key] for key in FAKE_CAMERA_KEYS if key in entry}}
+    if entry.get("turn_deg") in (90, 270) and {"width_px", "height_px"} <= set(fake):
+        fake["width_px"], fake["height_px"] = fake["height_px"], fake["width_px"]
+    return fake

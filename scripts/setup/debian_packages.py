@@ -20,6 +20,7 @@ ENVIRONMENT = ("python3-venv", "python3-dev")
 MESSAGES = ("cmake", "g++", "ament-cmake", "ament-cmake-ros", "ament-cmake-python", "python3-ament-package")
 # What the wheels of ManiSkill and OpenCV load: Vulkan with a software driver, GL, X11 and GLib.
 SIMULATION = ("libvulkan1", "mesa-vulkan-drivers", "libgl1", "libx11-6", "libxext6", "libsm6")
+CAMERAS = ("libusb-1.0-0",)  # pyrealsense2 cannot be imported without it
 GLIB = {"debian-12": "libglib2.0-0", "ubuntu-24.04": "libglib2.0-0t64"}
 COLCON = ("python3-colcon-common-extensions",)
 OLDEST_MESA = 23
@@ -31,7 +32,7 @@ SOURCES = Path("/etc/apt")
 def needed_packages(machine: Machine) -> tuple[str, ...]:
     """Return the names of all system packages this kind of machine needs."""
     build = (*COLCON, "cmake", "g++") if machine.ros == "jazzy" else MESSAGES
-    return (*ENVIRONMENT, *build, *SIMULATION, GLIB[machine.system])
+    return (*ENVIRONMENT, *build, *SIMULATION, *CAMERAS, GLIB[machine.system])
 
 
 def missing_packages(needed: tuple[str, ...], installed: dict[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from robot_drivers.camera_extrinsics import extrinsics_of
 from robot_drivers.launch_choices import apply, fake_controller_arguments
 from robot_drivers.workcell import WorkcellConfig, load_workcell_config, open_workcell
 from stage_bringup.configuration_files import configuration_root, find_configuration, find_task
@@ -149,6 +150,7 @@ class _Builder:
             "control_rate_hz": self.workcell.control_rate_hz,
             "lockstep": self.lockstep,
             "dry_run": self.workcell.dry_run,
+            "cameras": self.camera_facts(),
             "contract": contract_of(self.request.policy) if self.request.policy else None,
             "settings": {"source": self.request.source, **self.request.settings},
         }
@@ -160,6 +162,17 @@ class _Builder:
             "settings_json": json.dumps(facts),
         }
         return self._node("recorder", "recorder_node", parameters)
+
+    def camera_facts(self) -> list[dict[str, Any]]:
+        """Return for episode.json where each calibrated camera is and how it is set; the rest the camera tells itself."""
+        facts = []
+        for name, entry in self.workcell.cameras.items():
+            found = extrinsics_of(self.workcell, name)
+            if found is not None and entry.get("width_px") and entry.get("height_px"):
+                settings = {key: value for key, value in entry.items() if key != "extrinsics"}
+                size = {"width": entry["width_px"], "height": entry["height_px"]}
+                facts.append({"name": name, **size, "extrinsics": asdict(found), "settings": settings})
+        return facts
 
     def policy(self) -> ProcessDescription:
         host, _, port = self.request.policy_host.partition(":")
