@@ -169,7 +169,12 @@ class ManiSkillGripper(Gripper):
             self._simulation.finger_target = FINGER_SQUEEZE if opening < SQUEEZE_BELOW else opening * FINGER_OPEN
 
     def stop(self) -> None:
-        """Do nothing: the fingers keep their target and their grip."""
+        """Open no further; closing fingers keep their target and their grip."""
+        simulation = self._simulation
+        with simulation.lock:
+            if simulation.is_open:
+                present = 0.5 * float(simulation.joint_positions()[ARM_JOINTS:].sum())
+                simulation.finger_target = min(simulation.finger_target, max(0.0, present))
 
     def disconnect(self) -> None:
         self._simulation.close()

@@ -30,6 +30,7 @@ def test_the_fake_arm_keeps_the_contract(clock) -> None:
 def test_the_fake_gripper_keeps_the_contract(clock) -> None:
     report = check_gripper(FakeGripper(clock=clock.now, steady=clock.now), wait=clock.wait)
     assert report.passed, str(report)
+    assert len(report) >= 14
 
 
 def test_the_fake_camera_keeps_the_contract() -> None:
@@ -93,6 +94,21 @@ def test_an_arm_driver_with_a_mistake_fails_by_the_claim_that_names_it(kind, cla
         (wrong.CommandInverted, "gripper_1_is_open"),
         (wrong.OpensOnStop, "gripper_never_opens_on_stop"),
         (wrong.BlockingGripper, "gripper_command_returns_at_once"),
+        (wrong.BlocksUntilItIsThere, "gripper_command_returns_at_once"),
+        (wrong.GripperInMillimetres, "gripper_opening_fits_its_width"),
+        (wrong.OpeningInPercent, "gripper_opening_fits_its_width"),
+        (wrong.PercentCommanded, "gripper_1_is_open"),
+        (wrong.OpensOnDisconnect, "gripper_never_opens_on_disconnect"),
+        (wrong.GoesOnOpening, "gripper_stops_opening"),
+        (wrong.StaleGripper, "gripper_state_is_fresh"),
+        (wrong.GripperStampsInMilliseconds, "gripper_state_is_fresh"),
+        (wrong.MovesTheFingersAtConnect, "gripper_connects"),
+        (wrong.QueuesItsWishes, "gripper_newest_wish_wins"),
+        (wrong.DeafWhileItMoves, "gripper_newest_wish_wins"),
+        (wrong.TakesNotANumber, "gripper_refuses_what_is_no_opening"),
+        (wrong.NeverHomed, "gripper_obeys_or_says_what_it_needs"),
+        (wrong.GripperSilentAfterDisconnect, "gripper_read_after_disconnect_is_told"),
+        (wrong.SecondGripperStopFails, "gripper_stop_twice_is_harmless"),
     ],
 )
 def test_a_gripper_driver_with_a_mistake_fails_by_the_claim_that_names_it(kind, claim, clock) -> None:

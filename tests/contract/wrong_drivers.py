@@ -11,6 +11,7 @@ import numpy as np
 from robot_drivers.arm import ActionSpace
 from robot_drivers.fake_camera import FakeCamera
 from robot_drivers.fake_devices import FakeArm, FakeGripper
+from stage_core.errors import DeviceError
 
 
 class ManualClock:
@@ -221,6 +222,111 @@ class BlockingGripper(_WrongGripper):
     def command(self, opening: float) -> None:
         time.sleep(0.12)
         super().command(opening)
+
+
+class BlocksUntilItIsThere(_WrongGripper):
+    """Quick where there is no way to go, as a check that sends the present opening would find."""
+
+    def command(self, opening: float) -> None:
+        time.sleep(0.2 * abs(opening - self.read().opening))
+        super().command(opening)
+
+
+class GripperInMillimetres(_WrongGripper):
+    def read(self):
+        state = super().read()
+        return replace(state, width=1000.0 * state.width)
+
+
+class OpeningInPercent(_WrongGripper):
+    def read(self):
+        state = super().read()
+        return replace(state, opening=100.0 * state.opening)
+
+
+class PercentCommanded(_WrongGripper):
+    def command(self, opening: float) -> None:
+        super().command(opening / 100.0)
+
+
+class OpensOnDisconnect(_WrongGripper):
+    def disconnect(self) -> None:
+        if self._connected:
+            super().command(1.0)
+        super().disconnect()
+
+
+class GoesOnOpening(_WrongGripper):
+    def stop(self) -> None:
+        pass
+
+
+class StaleGripper(_WrongGripper):
+    def connect(self) -> None:
+        super().connect()
+        self.kept = super().read()
+
+    def read(self):
+        return self.kept
+
+
+class GripperStampsInMilliseconds(_WrongGripper):
+    def read(self):
+        state = super().read()
+        return replace(state, stamp=1000.0 * state.stamp)
+
+
+class MovesTheFingersAtConnect(_WrongGripper):
+    def connect(self) -> None:
+        super().connect()
+        super().command(0.0)
+
+
+class QueuesItsWishes(_WrongGripper):
+    """Obeys one command after the other, each to its end."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.wishes: list[float] = []
+
+    def command(self, opening: float) -> None:
+        self.wishes.append(opening)
+
+    def read(self):
+        if self.wishes and self._width() == self._motion[2]:
+            super().command(self.wishes.pop(0))
+        return super().read()
+
+
+class DeafWhileItMoves(_WrongGripper):
+    def command(self, opening: float) -> None:
+        if self._width() == self._motion[2]:
+            super().command(opening)
+
+
+class TakesNotANumber(_WrongGripper):
+    def command(self, opening: float) -> None:
+        super().command(min(1.0, max(0.0, opening)))
+
+
+class NeverHomed(_WrongGripper):
+    def command(self, opening: float) -> None:
+        raise DeviceError("not homed")
+
+
+class GripperSilentAfterDisconnect(_WrongGripper):
+    def disconnect(self) -> None:
+        pass
+
+
+class SecondGripperStopFails(_WrongGripper):
+    stopped = False
+
+    def stop(self) -> None:
+        if self.stopped:
+            raise RuntimeError("already stopped")
+        self.stopped = True
+        super().stop()
 
 
 class _WrongCamera(FakeCamera):

@@ -1,0 +1,1 @@
+"""Franka Research 3 through franky. Start at `franka_arm.FrankaArm`."""
