@@ -83,7 +83,8 @@ def plan_tool(desk: DeskTool, *, flange_to_tool: np.ndarray, mass: float, center
         center_of_mass: (3,) m of all that, flange frame.
         desk_mass: kg that the workcell file expects of Desk's end-effector.
     """
-    if abs(desk.mass - desk_mass) > MASS_AGREES_KG:
+    # Desk may have none at all: then the whole payload is set as a load, and the sum is right all the same.
+    if desk.mass > SMALLEST_LOAD_KG and abs(desk.mass - desk_mass) > MASS_AGREES_KG:
         return (
             f"wrong end-effector: Desk has one of {desk.mass:.2f} kg, the workcell expects {desk_mass:.2f} kg (desk_end_effector_mass_kg). "
             "Choose the right one in Desk (Settings, End Effector), or correct the workcell file."

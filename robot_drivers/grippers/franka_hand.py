@@ -11,7 +11,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from robot_drivers.bring_up import wait_until_ready
@@ -20,8 +19,9 @@ from robot_drivers.franka.deadline import call_with_deadline
 from robot_drivers.franka.sdk import NotReadyError, open_gripper
 from robot_drivers.franka.words import describe_exception
 from robot_drivers.gripper import Gripper, GripperDescription, GripperState
+from robot_drivers.grippers.franka_hand_settings import FrankaHandSettings
 from stage_core.configuration import from_mapping
-from stage_core.errors import ConfigurationError, DeviceError, StageError
+from stage_core.errors import DeviceError, StageError
 
 logger = logging.getLogger(__name__)
 
@@ -32,40 +32,10 @@ STALE_S = 1.5
 HOMING_S = 30.0
 REOPEN_S = 1.0
 INTERRUPT_S = 0.03
-NOT_HOMED = "the hand does not know its travel. Home it: with `g` in `stage operator`, or in Desk; it opens and closes."
-
-# field -> (lowest, highest, hint)
-_RANGES = {
-    "speed_m_s": (0.005, 0.1, "Metres per second; the hand reaches 0.1."),
-    "force_n": (1.0, 70.0, "N; the hand holds 70 N for long."),
-    "max_width_m": (0.01, 0.1, "Metres; 0.08 with the fingers it comes with."),
-    "grasp_below": (0.0, 1.0, "An opening, 1 = open."),
-    "connect_timeout_s": (0.0, 3600.0, "Seconds."),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrankaHandSettings:
-    """The `settings.gripper` of a workcell with a Franka Hand.
-
-    Attributes:
-        speed_m_s: Of the fingers.
-        force_n: Of a grasp, as long as it lasts.
-        max_width_m: Between the finger tips when fully open.
-        grasp_below: Closing to less than this opening grasps at once; above it the fingers grasp only what blocks them.
-        connect_timeout_s: How long `connect` waits for somebody to home the hand, s.
-    """
-
-    speed_m_s: float
-    force_n: float
-    max_width_m: float = 0.08
-    grasp_below: float = 0.25
-    connect_timeout_s: float = 120.0
-
-    def __post_init__(self) -> None:
-        for name, (low, high, hint) in _RANGES.items():
-            if not low <= getattr(self, name) <= high:
-                raise ConfigurationError(f"{name} is {getattr(self, name):g}; expected {low:g} to {high:g}. {hint}")
+NOT_HOMED = (
+    "the hand does not know its travel: it was not homed. Home it in Desk (Settings, End Effector), or with `g` in `stage operator` once the "
+    "graph runs; it opens and closes."
+)
 
 
 class FrankaHand(Gripper):
@@ -123,6 +93,16 @@ class FrankaHand(Gripper):
         ]
         for thread in self._threads:
             thread.start()
+        if not self._read_only:
+            self._wait_for_homing()
+
+    def _wait_for_homing(self) -> None:
+        try:
+            wait_until_ready(
+                lambda: "" if self._homed() else NOT_HOMED, name=self._description.name, timeout_s=self._settings.homing_wait_s, poll_s=0.1
+            )
+        except DeviceError as error:
+            logger.warning("%s It takes no command before that.", error)
 
     def disconnect(self) -> None:
         if not self._threads:
@@ -151,7 +131,7 @@ class FrankaHand(Gripper):
         except Exception as error:  # the SDK's, or a missed deadline
             self._drop()
             return describe_exception(error)
-        return "" if self._homed() or self._read_only else NOT_HOMED
+        return ""
 
     def _homed(self) -> bool:
         return self._newest is not None and self._newest[3] > 0.5 * self._settings.max_width_m

@@ -18,6 +18,7 @@ import numpy as np
 
 from robot_drivers.arm import ActionSpace, Arm, ArmCommand, ArmDescription, ArmMode, ArmState
 from robot_drivers.gripper import Gripper, GripperState
+from robot_drivers.kinematics import Kinematics
 from robot_drivers.poses import make_pose
 from robot_drivers.safety import fitting
 from robot_drivers.safety.admission import Refusal, check_age, check_form
@@ -130,12 +131,23 @@ class SafeArm(Holding):
             return
         self._arm.connect()
         self._state = self._arm.read_state()
-        fitting.check_tool(self._arm.description, self._arm.read_tool())
-        self._judge, self._set_points = fitting.fit_to_arm(self._arm.description, self._state, self._limits, self._timing)
+        if self._read_only:  # nothing may be set and nothing moves: what disagrees is told
+            self._tell_what_disagrees()
+        else:
+            fitting.check_tool(self._arm.description, self._arm.read_tool())
+            self._judge, self._set_points = fitting.fit_to_arm(self._arm.description, self._state, self._limits, self._timing)
         self._gripper.connect()
         self._modes.mode, self._modes.fault = ArmMode.IDLE, ""
         self._watchdog.restart()
         self._connected = True
+
+    def _tell_what_disagrees(self) -> None:
+        description = self._arm.description
+        try:
+            fitting.check_tool(description, self._arm.read_tool())
+            fitting.check_tool_centre(description, Kinematics.from_description(description) if description.urdf else None, self._state)
+        except DeviceError as error:
+            logger.warning("read-only: %s", error)
 
     def disconnect(self) -> None:
         """Stop the loop and let go of both devices; the gripper keeps its last command. Idempotent."""

@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 
 OPEN_S = 4.0  # for each connection to answer
 FIRST_REPORT_S = 2.0
-SILENCE_S = 0.25  # without a report, or without an answer to a command, the link counts as lost
+ANSWER_S = 0.25  # without an answer to a command the link counts as lost; a packet sent again takes 0.2 s
+REPORT_SILENCE_S = 0.5  # without a quick report likewise; SafeArm holds long before, when the state is three control periods old
 RICH_SILENCE_S = 1.5  # rich reports come five times a second
 SUSPICION_S = 0.2  # a wrong state is told at the latest after this, even where the controller does not say why
 REPORT_S = 0.05  # until the next quick report, at the latest
@@ -170,7 +171,7 @@ class Session:
         suspicion = self._suspicion
         if not self._fault and self._sender is not None:
             if self.stuck:
-                self.fail(f"the controller has not answered a command for {SILENCE_S:g} s: the link is lost. {RECONNECT}")
+                self.fail(f"the controller has not answered a command for {ANSWER_S:g} s: the link is lost. {RECONNECT}")
             elif suspicion is not None and self._steady() - suspicion[0] > SUSPICION_S:
                 self.fail(suspicion[1])
         return self._fault
@@ -180,8 +181,8 @@ class Session:
         if not self.main.alive or not self._guard.alive:
             return f"the controller closed the connection: was it switched off, or restarted? {RECONNECT}"
         quick, rich, _ = self._silence.seconds
-        if quick > SILENCE_S:
-            return f"no report from the controller for {quick:.2f} s (limit {SILENCE_S:g} s): the link is lost. {RECONNECT}"
+        if quick > REPORT_SILENCE_S:
+            return f"no report from the controller for {quick:.2f} s (limit {REPORT_SILENCE_S:g} s): the link is lost. {RECONNECT}"
         if rich > RICH_SILENCE_S:
             return f"the controller has not told its health for {rich:.2f} s (limit {RICH_SILENCE_S:g} s): the link is lost. {RECONNECT}"
         return ""
@@ -189,7 +190,7 @@ class Session:
     @property
     def stuck(self) -> bool:
         """True while a call hangs in the first connection, which is of no use then."""
-        return self._silence is not None and self._silence.seconds[2] > SILENCE_S
+        return self._silence is not None and self._silence.seconds[2] > ANSWER_S
 
     def fail(self, fault: str) -> None:
         """Keep a fault; the first one counts, for what follows is mostly its consequence."""

@@ -47,7 +47,7 @@ def arm_for(fake: FakeFranka, *, kind: type[FrankaArm] = FrankaArm, changes: dic
 
 def hand_for(fake: FakeFranka, *, read_only: bool = False, **changes: Any) -> FrankaHand:
     """Return a hand for a fake controller; nothing is connected yet."""
-    settings = FrankaHandSettings(**({"speed_m_s": 0.1, "force_n": 20.0, "connect_timeout_s": 0.0} | changes))
+    settings = FrankaHandSettings(**({"speed_m_s": 0.1, "force_n": 20.0, "connect_timeout_s": 0.0, "homing_wait_s": 0.0} | changes))
     return FrankaHand(fake.address, settings, read_only=read_only)
 
 

@@ -165,3 +165,11 @@ def test_the_tool_link_lies_where_flange_to_tool_says(tmp_path, quaternion):
 
     expected = np.concatenate([flange[:3] + rotate(flange[3:], tool[:3]), quaternion_multiply(flange[3:], tool[3:])])
     assert max(pose_distance(there, expected)) < 1e-6
+
+
+def test_a_read_only_arm_is_taken_with_another_tool_and_says_so(caplog):
+    safe_arm = safe(ToldArm(ToolReading(payload_mass=1.4)), read_only=True)
+    safe_arm.connect()
+    assert "read-only" in caplog.text and "the payload is 1.400 kg" in caplog.text
+    assert np.allclose(safe_arm.read_state().joint_positions, HOME)
+    safe_arm.disconnect()

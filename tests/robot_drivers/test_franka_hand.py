@@ -114,16 +114,29 @@ def test_a_stop_on_the_way_keeps_the_width(hand):
 
 def test_a_hand_that_was_not_homed_is_told_and_waited_for(caplog):
     with FakeFranka(own_address(), gripper_homed=False) as fake:
-        hand = hand_for(fake, connect_timeout_s=30.0)
+        hand = hand_for(fake, homing_wait_s=30.0)
         with caplog.at_level(logging.WARNING):
             connecting = threading.Thread(target=hand.connect, daemon=True)
             connecting.start()
-            eventually(lambda: "does not know its travel. Home it" in caplog.text, "the words")
+            eventually(lambda: "it was not homed. Home it in Desk" in caplog.text, "the words")
             assert "gripper_homing" not in fake.log.counts  # nothing homes by itself
             hand.home()
             connecting.join(timeout=10.0)
         assert not connecting.is_alive()
         assert hand.read().width >= 0.0
+        hand.disconnect()
+
+
+def test_a_hand_that_nobody_homes_connects_and_refuses_every_command_until_it_is_homed():
+    with FakeFranka(own_address(), gripper_homed=False) as fake:
+        hand = hand_for(fake)
+        hand.connect()
+        with pytest.raises(DeviceError, match="it was not homed"):
+            hand.command(1.0)
+        assert not set(fake.log.counts) & {"gripper_move", "gripper_grasp", "gripper_homing"}
+        hand.home()
+        eventually(hand._homed, "a homed hand")
+        assert go(hand, 0.5) == pytest.approx(0.04, abs=2e-3)
         hand.disconnect()
 
 

@@ -196,7 +196,7 @@ MOVING = [
     (VelocitySign, "velocities_have_the_sign_of_the_motion"),
     pytest.param(StaleState, "velocities_have_the_sign_of_the_motion", marks=pytest.mark.slow),
     (OtherSign, "absolute_targets_are_reached"),
-    (DegreesCommanded, "absolute_targets_are_reached"),
+    pytest.param(DegreesCommanded, "absolute_targets_are_reached", marks=pytest.mark.slow),
     (BlockingCommand, "command_returns_at_once"),
     (LateStop, "stop_brakes_in_time"),
     pytest.param(SharedLock, "stop_works_beside_a_busy_command", marks=pytest.mark.slow),

@@ -58,7 +58,6 @@ def stream_into(fake, arm, fault: str, **options) -> tuple[str, float]:
         ("silence", {}, "has not answered a command"),
         ("cable_pulled", {}, "the link is lost"),
         ("communication_loss", {}, "the controller closed the connection|no report from the controller|the link is lost"),
-        ("report_stall", {}, "no report from the controller"),
         ("mode_switched", {}, "another client switched the mode: .*mode 0 .position."),
     ],
 )
@@ -74,6 +73,12 @@ def test_a_motor_that_another_client_switched_off_is_told(fake, arm) -> None:
     told, took = stream_into(fake, arm, "motors_disabled")
     assert "another client stopped the arm" in told
     assert took < TOLD_S + SLACK_S
+
+
+def test_reports_that_stop_are_told(fake, arm) -> None:
+    told, took = stream_into(fake, arm, "report_stall")
+    assert "no report from the controller" in told
+    assert took < 0.55 + SLACK_S
 
 
 def test_an_arm_at_rest_tells_its_faults_too(fake, arm) -> None:

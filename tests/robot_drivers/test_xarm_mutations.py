@@ -80,7 +80,7 @@ class Milliseconds(WrongState):
 
 class AsksEachTime(WrongState):
     def spoil(self, state):
-        for _ in range(60):  # the controller is asked over the network, as the SDK's get_... calls do
+        for _ in range(400):  # the controller is asked over the network, as the SDK's get_... calls do
             self._session.main.read_codes()
         return state
 

@@ -83,7 +83,10 @@ ENTRIES: dict[str, Entry] = dict(
             "none of 10,000 hostile commands reaches a robot's controller outside the limits; 10,000 lawful ones pass unaltered (99.9 %)",
         ),
         _entry(
-            "franka-streaming", "franka_streaming", "2 min", "targets at 10 to 50 Hz reach the Franka's controller as one smooth motion"
+            "franka-streaming",
+            "franka_streaming",
+            "2 min",
+            "a Franka keeps at least 0.7 of its speed between targets at 10 to 50 Hz, in one motion inside every published limit",
         ),
         _entry(
             "xarm-streaming",
