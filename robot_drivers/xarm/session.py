@@ -124,6 +124,7 @@ class Session:
         """Drop what was to be sent and stop the controller, by the second connection. Takes no lock that anybody else holds."""
         number = self._stopper.announce()
         self._sender.drop()
+        self._suspicion = None  # a state that a stop of ours explains is nobody else's doing
         self._stopper.stop(number)
 
     def drop(self) -> int:

@@ -20,7 +20,7 @@ def own_address() -> str:
     return f"127.{100 + pid // 250 % 100}.{pid % 250}.{next(_COUNTER) % 250 + 1}"
 
 
-def until(condition: Callable[[], bool], timeout: float = 3.0) -> bool:
+def until(condition: Callable[[], bool], timeout: float = 8.0) -> bool:
     """Return True as soon as `condition()` holds, False after `timeout` s."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

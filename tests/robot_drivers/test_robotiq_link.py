@@ -12,6 +12,10 @@ from robot_drivers.device_context import DeviceContext
 from robot_drivers.fake_controllers.robotiq.controller import FakeRobotiq
 from robot_drivers.grippers.no_gripper import no_gripper
 from robot_drivers.grippers.robotiq import RobotiqGripper
+from robot_drivers.grippers.robotiq_registers import Request
+from robot_drivers.grippers.robotiq_settings import RobotiqSettings
+from robot_drivers.grippers.robotiq_transport import RobotiqTransport
+from robot_drivers.grippers.robotiq_worker import Kind, RobotiqWorker, Wish
 from stage_core.errors import ConfigurationError, DeviceError, MissingDependencyError
 
 
@@ -179,3 +183,16 @@ def test_no_gripper_is_none_and_takes_no_settings() -> None:
     assert no_gripper.from_settings({}, context()) is None
     with pytest.raises(ConfigurationError, match="force_n"):
         no_gripper.from_settings({"force_n": 3.0}, context())
+
+
+@pytest.mark.parametrize("kind", [Kind.MOVE, Kind.ACTIVATE, Kind.RESET])
+def test_the_worker_itself_refuses_to_move_what_nobody_activated_or_what_was_stopped_since(kind) -> None:
+    with FakeRobotiq(own_address(), port=0) as fake:
+        settings = RobotiqSettings(**settings_for(fake))
+        worker = RobotiqWorker(RobotiqTransport(settings), poll_s=0.01, answer_timeout_s=0.2, clock=time.time)
+        worker.start()
+        permit = worker.permit
+        worker.halt()
+        worker.want(Wish(kind=kind, request=Request(active=True, follows=True, position=255), permit=permit))
+        assert not until(lambda: bool(fake.log.entries("request")), timeout=0.2)
+        worker.end()

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from xarm_rig import JOINTS, TOOL, Stream, joint_command, loopback_address, make_fake, make_settings, wait_until
+from xarm_rig import CONTROL_PORT, JOINTS, TOOL, Stream, joint_command, loopback_address, make_fake, make_settings, wait_until
 
 from robot_drivers.arm import ActionSpace, ArmCommand
 from robot_drivers.checks import check_arm
@@ -66,7 +66,7 @@ def test_a_control_box_that_is_not_there_is_told(caplog) -> None:
 
 def test_something_else_behind_the_address_is_told_in_time() -> None:
     address = loopback_address()
-    with socket.create_server((address, 502)):
+    with socket.create_server((address, CONTROL_PORT)):
         arm = XArm(make_settings(address))
         begin = time.monotonic()
         with pytest.raises(DeviceError, match="accepts connections but does not answer as an xArm"):

@@ -25,14 +25,16 @@ def fake():
 
 @pytest.fixture
 def gripper(fake):
-    device = XArmGripper(XArmGripperSettings(**SETTINGS, address=fake.address))
+    device = XArmGripper(XArmGripperSettings(**SETTINGS, address=fake.address, control_port=fake.control_port))
     device.connect()
     yield device
     device.disconnect()
 
 
 def test_the_gripper_keeps_the_contract_over_the_wire(fake) -> None:
-    report = check_gripper(XArmGripper(XArmGripperSettings(max_width_m=0.084, speed_r_min=5000, address=fake.address)))
+    report = check_gripper(
+        XArmGripper(XArmGripperSettings(max_width_m=0.084, speed_r_min=5000, address=fake.address, control_port=fake.control_port))
+    )
     assert report.passed, str(report)
 
 
@@ -57,7 +59,7 @@ def test_pulses_become_metres(fake, gripper) -> None:
 
 def test_a_stop_keeps_the_grip_on_an_object() -> None:
     with make_fake(object_width=400.0) as fake:
-        gripper = XArmGripper(XArmGripperSettings(**SETTINGS, address=fake.address))
+        gripper = XArmGripper(XArmGripperSettings(**SETTINGS, address=fake.address, control_port=fake.control_port))
         gripper.connect()
         gripper.command(0.0)
         wait_until(lambda: fake.machine.gripper.status == 2)
@@ -113,7 +115,7 @@ def test_after_the_link_was_lost_it_connects_again_and_moves_only_when_asked(fak
 
 
 def test_read_only_moves_and_enables_nothing(fake) -> None:
-    gripper = XArmGripper(XArmGripperSettings(**SETTINGS, address=fake.address), read_only=True)
+    gripper = XArmGripper(XArmGripperSettings(**SETTINGS, address=fake.address, control_port=fake.control_port), read_only=True)
     gripper.connect()
     assert gripper.read().opening == pytest.approx(1.0)
     with pytest.raises(DeviceError, match="read only"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from xarm_rig import loopback_address, wait_until
+from xarm_rig import CONTROL_PORT, loopback_address, wait_until
 
 from robot_drivers.arm import ActionSpace, ArmCommand, ArmMode
 from robot_drivers.fake_controllers.xarm.controller import FakeXArm
@@ -27,9 +27,9 @@ class Cell:
         config = load_workcell_config(WORKCELL)
         address = loopback_address()
         self.home = config.settings["home_joints_rad"]
-        self.fake = FakeXArm(address, robot_type="xarm7", joints=start or tuple(self.home))
+        self.fake = FakeXArm(address, robot_type="xarm7", joints=start or tuple(self.home), control_port=CONTROL_PORT)
         self.fake.start()
-        arm = {**config.settings["arm"], "address": address, "connect_timeout_s": 2.0}
+        arm = {**config.settings["arm"], "address": address, "connect_timeout_s": 2.0, "control_port": CONTROL_PORT}
         self.workcell = open_workcell(
             replace(config, settings={**config.settings, "arm": arm}, cameras={}, safety=reduced(config.safety), dry_run=True)
         )

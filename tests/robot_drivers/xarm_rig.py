@@ -16,6 +16,7 @@ from robot_drivers.xarm.xarm_arm import XArm
 from stage_core.errors import DeviceError
 
 _numbers = itertools.count()
+CONTROL_PORT = 50502  # the true one, 502, is for administrators
 TOOL = (0.0, 0.0, 0.172, 0.0, 0.0, 0.0, 1.0)
 JOINTS = {
     "xarm7": (0.1, -0.4, 0.05, 1.2, 0.0, 1.6, 0.1),
@@ -39,6 +40,7 @@ def make_settings(address: str, model: str = "xarm7", **changes) -> XArmSettings
         "payload_center_of_mass": (0.0, 0.0, 0.048),
         "collision_sensitivity": 3,
         "connect_timeout_s": 0.0,
+        "control_port": CONTROL_PORT,
     }
     return XArmSettings(**{**values, **changes})
 
@@ -46,7 +48,7 @@ def make_settings(address: str, model: str = "xarm7", **changes) -> XArmSettings
 def make_fake(model: str = "xarm7", **facts) -> FakeXArm:
     """Return a controller that has the settings' tool and load already, which saves the driver the time to set them."""
     facts = {"tool_offset": (0.0, 0.0, 172.0, 0.0, 0.0, 0.0), "tool_load": (0.82, 0.0, 0.0, 48.0), **facts}
-    return FakeXArm(loopback_address(), robot_type=model, joints=JOINTS[model], **facts)
+    return FakeXArm(loopback_address(), robot_type=model, joints=JOINTS[model], control_port=CONTROL_PORT, **facts)
 
 
 def wait_until(done: Callable[[], bool], timeout: float = 3.0) -> float:
