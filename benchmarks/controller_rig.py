@@ -22,6 +22,7 @@ from robot_drivers.kinematics import Kinematics
 from robot_drivers.robot_workcell import RobotWorkcell
 from robot_drivers.safety import reduced
 from robot_drivers.workcell import load_workcell_config, open_workcell
+from stage_core.errors import DeviceError
 
 WORKCELLS = Path(__file__).parents[1] / "ros2_ws/src/stage_bringup/config/workcells"
 ARMS = ("franka", "xarm")
@@ -196,7 +197,10 @@ class Rig:
 
     def at_rest(self) -> bool:
         """True while no joint moves."""
-        return float(np.abs(self.driver.read_state().joint_velocities).max()) < 2e-3
+        try:
+            return float(np.abs(self.driver.read_state().joint_velocities).max()) < 2e-3
+        except DeviceError:  # nobody knows
+            return False
 
     def _controller(self, arm: dict[str, Any]) -> FakeFranka | FakeXArm:
         """Return the controller with joints at home and the tool of the workcell file."""

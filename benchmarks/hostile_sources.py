@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,13 +15,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.controller_rig import Rig
-from robot_drivers.arm import ActionSpace, ArmCommand
+from robot_drivers.arm import ActionSpace, ArmCommand, ArmState
 from robot_drivers.kinematics import damped_pseudo_inverse_step
 from robot_drivers.poses import twist_between
+from stage_core.errors import DeviceError
 from stage_core.geometry import quaternion_conjugate, rotate
 
 SPACES = tuple(space for space in ActionSpace if space is not ActionSpace.HOLD)
 VALID_S = 0.1
+RECOVERIES = 20  # tries, one every 0.1 s
 LAWFUL_SPEED, LAWFUL_TURN = 0.10, 0.25  # m/s and rad/s: inside every limit of a real arm at reduced speed
 LAWFUL_REACH = 0.06  # m around home
 DOWN = np.array([0.0, 0.0, -1.0])
@@ -44,14 +47,24 @@ class Source:
 
     def begin(self) -> None:
         """Take the arm, as an operator allows, from where it is; a fault is noted and recovered from."""
-        if fault := self.rig.safe_arm.read_state().fault:
-            self.faults[fault] += 1
-            self.rig.safe_arm.recover()
+        self.state()
         self.token = self.rig.safe_arm.switch_source("policy", "benchmark")
         self.rig.safe_arm.resume()
-        self.joints = self.rig.safe_arm.read_state().joint_positions.copy()
+        self.joints = self.state().joint_positions.copy()
         self.twist = np.zeros(6)
         self.first = True
+
+    def state(self) -> ArmState:
+        """Return the arm's state; a fault or a lost link (a machine that stood still for a moment) is noted and recovered from."""
+        for _ in range(RECOVERIES):
+            with contextlib.suppress(DeviceError):
+                state = self.rig.safe_arm.read_state()
+                if not state.fault:
+                    return state
+                self.faults[state.fault] += 1
+                self.rig.safe_arm.recover()
+            time.sleep(0.1)
+        return self.rig.safe_arm.read_state()
 
     def command(self, space: ActionSpace, values: np.ndarray, **changes: Any) -> ArmCommand:
         """Return a command in good form, but for `changes`."""
@@ -129,7 +142,7 @@ class Source:
     def catch_up(self) -> None:
         """Learn the last target from SafeArm, after it was perhaps limited."""
         joints = self.rig.kinematics.inverse(self.rig.safe_arm.commanded_pose(), self.joints)
-        self.joints = self.rig.safe_arm.read_state().joint_positions.copy() if joints is None else joints
+        self.joints = self.state().joint_positions.copy() if joints is None else joints
 
     # ---- hostile in form, age or right
 
@@ -192,7 +205,7 @@ class Source:
             "out of the workspace": lambda: self._tool_step(aim, self.random.uniform(0.3, 1.0) * fast),
             "past a joint limit": lambda: self._joint_way(wrist, sign * self.random.uniform(0.05, 0.9) * limits.jump_joint_rad),
             "turned too fast": lambda: self._turn(aim, self.random.uniform(0.3, 0.9) * limits.jump_angle_rad),
-            "to and fro": lambda: self._random_joints(self.random.uniform(0.1, 0.9) * limits.jump_joint_rad),
+            "back and forth": lambda: self._random_joints(self.random.uniform(0.1, 0.9) * limits.jump_joint_rad),
             "jump": lambda: self._random_joints(limits.jump_joint_rad * 10.0 ** self.random.uniform(0.1, 3.0)),
             "degrees": lambda: self._other_unit(ActionSpace.JOINT_POSITION, 57.29578),
             "millimetres": lambda: self._other_unit(ActionSpace.EE_POSE, 1000.0),

@@ -13,6 +13,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +153,7 @@ def _fake_arm(count: int) -> tuple[list[float], list[float], float]:
         arm.command(_command(start + np.eye(7)[6] * (0.3 if k % 2 else -0.3)))
         time.sleep(0.01)
         bare.append(until_still(arm, arm.stop))
-    workcell = open_workcell(load_workcell_config(FAKE))
+    workcell = open_workcell(replace(load_workcell_config(FAKE), cameras={}))
     safe_arm, safe = workcell.safe_arm, []
     safe_arm.connect()
     safe_arm.start_loop()

@@ -96,7 +96,7 @@ class Connection:
         self.socket.close()
 
 
-def until(condition, timeout: float = 3.0) -> bool:
+def until(condition, timeout: float = 8.0) -> bool:
     """Return True as soon as `condition()` holds."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

@@ -6,6 +6,7 @@ A request is a function code and its data; so is an answer. Source: MODBUS Appli
 from __future__ import annotations
 
 import struct
+
 from robot_drivers.fake_controllers.command_log import CommandLog
 from robot_drivers.fake_controllers.robotiq.fingers import Fingers
 
@@ -115,7 +116,7 @@ class Registers:
         """Return registers from the inputs or the outputs, None where there are none."""
         for first, values in ((self._input, self._inputs()), (self._output, self._written)):
             begin = address - first
-            if 0 <= begin and begin + count <= COUNT:
+            if begin >= 0 and begin + count <= COUNT:
                 return values[begin : begin + count]
         return None
 

@@ -6,6 +6,7 @@ A device on a serial line says nothing to a frame that is not its own or does no
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import select
 import struct
@@ -15,6 +16,7 @@ import tty
 from collections.abc import Callable
 from pathlib import Path
 
+_COUNTER = itertools.count(1)
 SILENCE_S = 0.004  # 3.5 characters are 0.3 ms at 115200 bit/s; another process may be slow to write the rest
 
 
@@ -40,7 +42,7 @@ class RtuServer:
     def __init__(self, answer: Callable[[int, bytes], bytes | None], complain: Callable[[str], None]) -> None:
         """Prepare; there is no terminal yet. `answer` and `complain` as in `TcpServer`."""
         self._answer, self._complain = answer, complain
-        self._folder = Path(tempfile.mkdtemp(prefix="stage_robotiq_"))
+        self._folder = Path(tempfile.gettempdir()) / f"stage_robotiq_{os.getpid()}_{next(_COUNTER)}"
         self.path = self._folder / "gripper"
         self._ends: tuple[int, int] | None = None
         self._wake: tuple[int, int] | None = None
@@ -49,7 +51,8 @@ class RtuServer:
 
     def start(self) -> None:
         """Make the terminal; returns once it can be opened."""
-        self._folder.mkdir(exist_ok=True)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self.path.unlink(missing_ok=True)  # of a process that was killed and had the same number
         ours, theirs = os.openpty()
         tty.setraw(theirs)
         self.path.symlink_to(os.ttyname(theirs))
