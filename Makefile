@@ -18,7 +18,7 @@ demo: setup  ## the robot pushes a cube in simulation, through the real ROS 2 no
 	@$(PYTHON) -m stage_bringup.cli.main demo $(ARGUMENTS)
 
 test: setup  ## run the tests that take seconds
-	@$(PYTHON) -m pytest $(ARGUMENTS)
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGUMENTS)
 
 test-all: setup  ## run these and the slow tests, which guard the promises of the README
 	@$(PYTHON) -m pytest -m "not hardware" $(ARGUMENTS)

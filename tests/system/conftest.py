@@ -14,6 +14,13 @@ from stage_bringup.graph import GraphRequest, describe_graph
 from stage_bringup.supervisor import Supervisor, with_free_port
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep all graphs in one worker, one after the other: side by side they would only wait for each other's processor time."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("graphs"))
+
+
 class Lines:
     """Everything the graph's processes print, with waiting for a line."""
 
