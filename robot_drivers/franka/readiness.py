@@ -111,9 +111,10 @@ class Readiness:
             self._call(self.robot.recover_from_errors, RECOVERY_S)
             state = self._call(lambda: self.robot.state)
             mode, errors = state.robot_mode.name, describe_errors(state.current_errors)
-        if words := describe_mode(mode, errors):
-            if mode == "Reflex":
-                words += " Press and release the user stop, or acknowledge it in Desk."
+        words = describe_mode(mode, errors)
+        if mode == "Reflex":  # a client that died in mid-motion leaves one; connecting clears nothing, an operator recovers
+            logger.warning("%s", words)
+        elif words:
             return words
         plan = self._plan(state)
         if isinstance(plan, str):

@@ -69,13 +69,18 @@ def test_bring_up_tells_what_is_in_the_way_and_waits_for_it(fake, caplog, fault,
     assert "move" not in fake.log.counts
 
 
-def test_a_pending_reflex_is_told_at_connect_and_never_cleared_by_itself(fake):
+def test_a_pending_reflex_is_a_fault_after_connect_and_never_cleared_by_itself(fake, caplog):
     fake.inject("reflex", error="joint_reflex")
-    with pytest.raises(
-        DeviceError, match=r"a reflex is pending: a joint torque passed collision_torque_nm.*Press and release the user stop"
-    ):
-        arm_for(fake).connect()
-    assert "automatic_error_recovery" not in fake.log.counts
+    arm = arm_for(fake)
+    arm.connect()
+    try:
+        eventually(lambda: arm.read_state().mode is ArmMode.FAULT, "the reflex is a fault")
+        assert "a joint torque passed collision_torque_nm" in arm.read_state().fault
+        assert "a reflex is pending" in caplog.text and "automatic_error_recovery" not in fake.log.counts
+        arm.recover()
+        assert arm.read_state().mode is ArmMode.IDLE and fake.log.counts["automatic_error_recovery"] == 1
+    finally:
+        arm.disconnect()
 
 
 def test_a_controller_that_is_not_there_is_told():

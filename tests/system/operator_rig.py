@@ -8,11 +8,11 @@ import time
 
 import rclpy
 from stage_msgs.msg import ArmState, SafetyStatus
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 
 from stage_bringup.graph import graph_environment
 from stage_nodes.node_process import make_executor
-from stage_nodes.topics import ARM_RECOVER, ARM_RESUME, ARM_STATE, SAFETY_STATUS, STATE_DEPTH, latched, reliable
+from stage_nodes.topics import ARM_RECOVER, ARM_RESUME, ARM_STATE, POLICY_RUN, SAFETY_STATUS, STATE_DEPTH, latched, reliable
 
 
 class OperatorRig:
@@ -32,6 +32,7 @@ class OperatorRig:
             ArmState, ARM_STATE, lambda message: self.states.append((time.monotonic(), message)), reliable(STATE_DEPTH)
         )
         self._callers = {name: self._node.create_client(Trigger, name) for name in (ARM_RECOVER, ARM_RESUME)}
+        self._run_policy = self._node.create_client(SetBool, POLICY_RUN)
         self._executor = make_executor()
         self._executor.add_node(self._node)
         self._end = threading.Event()
@@ -48,11 +49,18 @@ class OperatorRig:
 
     def call(self, name: str, timeout: float = 20.0) -> Trigger.Response:
         """Call a service and return its answer."""
-        assert self._callers[name].wait_for_service(timeout_sec=timeout), f"{name} is not served"
-        future = self._callers[name].call_async(Trigger.Request())
+        return self._answer(self._callers[name], Trigger.Request(), timeout)
+
+    def run_policy(self, timeout: float = 20.0) -> SetBool.Response:
+        """Let the policy ask for the arm."""
+        return self._answer(self._run_policy, SetBool.Request(data=True), timeout)
+
+    def _answer(self, client, request, timeout: float):
+        assert client.wait_for_service(timeout_sec=timeout), f"{client.srv_name} is not served"
+        future = client.call_async(request)
         deadline = time.monotonic() + timeout
         while not future.done():
-            assert time.monotonic() < deadline, f"{name} was not answered"
+            assert time.monotonic() < deadline, f"{client.srv_name} was not answered"
             time.sleep(0.01)
         return future.result()
 

@@ -9,6 +9,7 @@ import itertools
 import os
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -103,22 +104,44 @@ def test_an_xarm_goes_through_collision_emergency_stop_lost_cable_and_restart_wi
         go_through(controller, graph, lines, tmp_path, workcell, mishaps)
 
 
-@pytest.mark.parametrize("robot", ["franka", "xarm"])
-def test_a_killed_arm_node_comes_back_and_waits_for_an_operator_while_the_controller_stops_by_itself(
-    robot, graph, lines, tmp_path, monkeypatch
-):
+def test_a_franka_whose_arm_node_is_killed_in_mid_motion_stops_by_itself_and_waits_for_an_operator(graph, lines, tmp_path, monkeypatch):
     monkeypatch.setenv("STAGE_STATE_DIR", str(tmp_path / "state"))
-    from robot_drivers.launch_choices import LaunchChoices
+    address = own_address()
+    with FakeFranka(address) as controller:
+        workcell = own_workcell(tmp_path, "franka", address, realtime="ignore")
+        kill_in_mid_motion(lambda: controller.joints, graph, lines, workcell)
 
-    supervisor = graph(workcell=robot, source="none", choices=LaunchChoices(dry_run=True), record=False)
+
+def test_an_xarm_whose_arm_node_is_killed_in_mid_motion_stops_by_itself_and_waits_for_an_operator(graph, lines, tmp_path, monkeypatch):
+    monkeypatch.setenv("STAGE_STATE_DIR", str(tmp_path / "state"))
+    address = own_address()
+    with FakeXArm(address, control_port=50502, robot_type="xarm7", joints=(0.0, -0.35, 0.0, 0.75, 0.0, 1.1, 0.0)) as controller:
+        workcell = own_workcell(tmp_path, "xarm", address, control_port=50502)
+        kill_in_mid_motion(lambda: controller.machine.motion.joints.copy(), graph, lines, workcell)
+
+
+def kill_in_mid_motion(joints, graph, lines, workcell) -> None:
+    """Kill the arm node while a policy moves the arm; look at the controller; then let an operator go on, in the same graph."""
+    supervisor = graph(workcell=str(workcell), policy="scripted")
     with OperatorRig(supervisor.domain_id) as operator:
-        lines.wait_for("arm", f"workcell {robot}", timeout=60.0)
-        operator.wait(lambda: operator.safety is not None and operator.safety.mode == "idle", "the arm is idle")
+        lines.wait_for("arm", "workcell", timeout=60.0)
+        lines.wait_for("policy", "policy scripted", timeout=60.0)
+        assert operator.run_policy().success
+        operator.keep_moving(0.6)
         next(process for process in supervisor.processes if process.name == "arm").interrupt(signal.SIGKILL)
-        assert supervisor.wait(timeout=3.0) is None  # the graph goes on
+        assert supervisor.wait(timeout=1.0) is None  # the graph goes on
+        resting = joints()
+        time.sleep(0.5)  # what is looked at is that nothing happens meanwhile
+        assert float(abs(joints() - resting).max()) < 1e-3, "the controller went on without its client"
         operator.wait(
-            lambda: operator.safety.mode == "hold" and "without tidying up" in operator.safety.reason, "the arm node is back", 60.0
+            lambda: operator.states and operator.safety.mode in ("hold", "fault") and operator.states[-1][1].sequence > 5,
+            "the arm node is back and waits",
+            60.0,
         )
-        assert operator.call(ARM_RESUME).success
-        operator.wait(lambda: operator.safety.mode == "idle", "the operator resumed")
+        assert operator.travelled(0.5) < 1e-3
+        wait_until(lambda: recovered(operator), "the arm is out of its reflex", 30.0, lines)
+        assert operator.travelled(0.3) < 1e-3
+        operator.call(ARM_RESUME)
+        assert operator.run_policy().success
+        operator.keep_moving(0.6)
     assert any("it is started again" in line for line in lines.of("arm"))

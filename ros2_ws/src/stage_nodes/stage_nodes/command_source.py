@@ -42,9 +42,19 @@ class CommandSource:
         self.active = False
         self.token = 0
         self.message = ""
+        self._confirmed = False  # True once the arm's state said that this source commands it
         self._publisher = node.create_publisher(ArmCommand, COMMAND_PREFIX + source, reliable(10))
         self._client = node.create_client(SetCommandSource, SET_COMMAND_SOURCE)
         node.create_service(SetBool, run_service, self._run)
+
+    def note_source(self, source: str) -> None:
+        """Learn from the arm's state who commands it: a source that lost the arm (a switch, a restart) must ask again."""
+        if source == self._source:
+            self._confirmed = True
+        elif self.active and self._confirmed:
+            self.active, self._confirmed = False, False
+            self.message = f"the arm is no longer commanded by {self._source} but by {source}"
+            self._node.get_logger().warning(self.message)
 
     def publish(self, command: ArmCommand) -> None:
         """Publish one command."""
@@ -53,7 +63,7 @@ class CommandSource:
     def release(self) -> None:
         """Give the arm back; the answer is not waited for."""
         if self.active:
-            self.active = False
+            self.active, self._confirmed = False, False
             self._client.call_async(SetCommandSource.Request(source="none", requester=self._node.get_name()))
 
     def _run(self, request: SetBool.Request, answer: SetBool.Response) -> SetBool.Response:
@@ -76,6 +86,7 @@ class CommandSource:
 
     def _granted(self, call) -> None:
         answer = call.result()
+        self._confirmed = False
         self.active, self.token, self.message = answer.accepted, answer.token, answer.message
         if answer.accepted:
             self._on_started()

@@ -131,6 +131,7 @@ class PolicyNode(StageLifecycleNode):
     def _on_state(self, message: ArmState) -> None:
         self._diagnostics.tick(ARM_STATE)
         self._collector.state = message
+        self._source.note_source(message.source)
         if message.episode != self._episode:
             self._episode = message.episode
             self._begin_episode()
