@@ -20,12 +20,13 @@ from stage_nodes.diagnostics import NodeDiagnostics
 from stage_nodes.lifecycle import StageLifecycleNode
 from stage_nodes.liveliness_watch import LivelinessWatch
 from stage_nodes.lockstep import LockstepGate
-from stage_nodes.node_process import CONTROL_PATH, run_node
+from stage_nodes.node_process import ask_for_precedence, run_node
 from stage_nodes.operator_services import OperatorServices
 from stage_nodes.parameters import read_parameters
 from stage_nodes.safety_reporter import SafetyReporter
 from stage_nodes.step_publisher import StepPublisher
 from stage_nodes.topics import ARM_STATE, LOCKSTEP_ACKNOWLEDGE, WORKCELL_RESET, reliable
+from stage_nodes.transforms import TransformPublisher
 from stage_nodes.workcell_parameters import WorkcellParameters
 
 
@@ -54,6 +55,8 @@ class ArmNode(StageLifecycleNode):
 
     def bring_up(self) -> None:
         config = self.parameters.load()
+        if not config.simulated_clock:
+            ask_for_precedence()
         if self.parameters.lockstep:
             config = replace(config, lockstep=self.parameters.lockstep == "true")
         self._workcell = open_workcell(config, task=self.parameters.task)
@@ -70,7 +73,9 @@ class ArmNode(StageLifecycleNode):
     def start(self) -> None:
         config = self._workcell.config
         self._gate = LockstepGate(self.parameters.lockstep_with, deadline_s=self.parameters.lockstep_deadline_s)
-        self._publisher = StepPublisher(self, self._workcell)
+        transforms = TransformPublisher(self)
+        transforms.publish_cameras(self._workcell)
+        self._publisher = StepPublisher(self, self._workcell, transforms)
         self._watch = LivelinessWatch(self, self.parameters.required, self._node_lost)
         self._gateway = CommandGateway(
             self, self._workcell.safe_arm, on_command=self._answered, on_source=self._source_changed, veto=self._watch.veto
@@ -185,7 +190,7 @@ def main() -> int:
         node.autostart()
         return node
 
-    return run_node(make, niceness=CONTROL_PATH)
+    return run_node(make)
 
 
 if __name__ == "__main__":

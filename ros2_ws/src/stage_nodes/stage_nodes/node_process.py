@@ -24,24 +24,26 @@ from stage_core.supervision import die_with_supervisor
 DEBUG_VARIABLE = "STAGE_DEBUG"
 
 
-CONTROL_PATH = -10  # niceness of what the arm waits for, where the system allows it
+CONTROL_PATH = -10  # niceness of what a real arm waits for
 
 
-def run_node(make_node: Callable[[], Node], *, niceness: int = 0) -> int:
+def ask_for_precedence() -> None:
+    """Ask the scheduler to run this process before others: the arm waits for it. Without the right to it nothing changes."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, CONTROL_PATH)
+
+
+def run_node(make_node: Callable[[], Node]) -> int:
     """Start rclpy, make the node, spin it until Ctrl-C or SIGTERM, and return the process's exit code.
 
     Args:
         make_node: Builds the node. A node may have `close()`, called once before it is destroyed, and
             `exit_code`, None while it wants to go on.
-        niceness: Priority that the process asks for; without the right to it, it runs like any other.
 
     Returns:
         0 after a clean end, 1 after an error (one line on stderr; the traceback with STAGE_DEBUG set).
     """
     die_with_supervisor()
-    if niceness:
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, niceness)
     # rclpy's own handler would end the context while callbacks still publish; ours only asks the loop to end.
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     asked_to_end = threading.Event()

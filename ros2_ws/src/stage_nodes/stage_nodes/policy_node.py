@@ -25,7 +25,7 @@ from stage_nodes.conversions import command_to_message, from_time, state_arrays
 from stage_nodes.diagnostics import NodeDiagnostics
 from stage_nodes.inference_worker import Answer, InferenceWorker, Request
 from stage_nodes.lifecycle import StageLifecycleNode
-from stage_nodes.node_process import CONTROL_PATH, run_node
+from stage_nodes.node_process import ask_for_precedence, run_node
 from stage_nodes.observation_collector import ObservationCollector
 from stage_nodes.parameters import read_parameters
 from stage_nodes.topics import ARM_STATE, POLICY_RUN, POLICY_STATUS, STATE_DEPTH, best_effort, camera_topic, leased, reliable
@@ -95,6 +95,8 @@ class PolicyNode(StageLifecycleNode):
 
     def start(self) -> None:
         parameters, lockstep = self.parameters, self.parameters.lockstep
+        if not lockstep:
+            ask_for_precedence()
         cameras = tuple(camera.name for camera in self._contract.cameras)
         self._collector = ObservationCollector(cameras, lockstep=lockstep, max_age_s=parameters.max_image_age_s)
         self._source = CommandSource(self, "policy", POLICY_RUN, on_started=self._on_started)
@@ -278,7 +280,7 @@ def main() -> int:
         node.autostart()
         return node
 
-    return run_node(make, niceness=CONTROL_PATH)
+    return run_node(make)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,15 @@ from stage_msgs.msg import ArmState, EnvironmentOutcome, StageObservation
 from robot_drivers.workcell import Workcell
 from stage_nodes.conversions import arm_state_to_message, joint_state_to_message, stage_observation_to_message, to_time
 from stage_nodes.topics import ARM_STATE, CLOCK, JOINT_STATES, STATE_DEPTH, TRUTH_OBSERVATION, TRUTH_OUTCOME, leased, reliable
+from stage_nodes.transforms import TransformPublisher
 
 
 class StepPublisher:
     """Owns the publishers of a workcell's state."""
 
-    def __init__(self, node: Node, workcell: Workcell) -> None:
+    def __init__(self, node: Node, workcell: Workcell, transforms: TransformPublisher) -> None:
         self._workcell = workcell
+        self._transforms = transforms
         self._states = node.create_publisher(ArmState, ARM_STATE, leased(STATE_DEPTH))
         self._joints = node.create_publisher(JointState, JOINT_STATES, reliable(STATE_DEPTH))
         self._clock = node.create_publisher(Clock, CLOCK, reliable(10)) if workcell.config.simulated_clock else None
@@ -47,6 +49,7 @@ class StepPublisher:
         state = self._state_message(description, episode, sequence)
         self._states.publish(state)
         self._joints.publish(joint_state_to_message(state))
+        self._transforms.publish_tool(state.header.stamp, description.base_frame, description.ee_link, state.ee_pose)
         return state
 
     def _state_message(self, description, episode: int, sequence: int) -> ArmState:
