@@ -8,9 +8,11 @@ Run: python benchmarks/hostile_commands.py [--quick]
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -200,6 +202,11 @@ def _limits_applied(interventions: dict[str, int]) -> dict[str, int]:
     return {name: number for name, number in interventions.items() if not name.startswith("refused_")}
 
 
+def _trial(name: str, blocks: int, count: int) -> dict:
+    """Return what one arm's trial showed; in a process of its own."""
+    return Trial(name, seed=7).run(blocks=blocks, hostile=count, lawful=count)
+
+
 def run(quick: bool, arms: tuple[str, ...] = ARMS) -> dict:
     """Return the figure: commands beyond a limit that reached a controller; the lawful share decides too.
 
@@ -208,7 +215,8 @@ def run(quick: bool, arms: tuple[str, ...] = ARMS) -> dict:
         arms: Which of them.
     """
     blocks, count = (1, 500) if quick else (10, 500)
-    details = {name: Trial(name, seed=7).run(blocks=blocks, hostile=count, lawful=count) for name in arms}
+    with ProcessPoolExecutor(max_workers=len(arms), mp_context=multiprocessing.get_context("spawn")) as pool:  # the arms side by side
+        details = dict(zip(arms, pool.map(_trial, arms, [blocks] * len(arms), [count] * len(arms)), strict=True))
     beyond = sum(entry["beyond_limits"] + entry["controller_violations"] + entry["controller_stops"] for entry in details.values())
     share = min(entry["lawful_unaltered_share"] for entry in details.values())
     complete = all(entry["hostile"] == entry["lawful"] == blocks * count for entry in details.values())

@@ -21,11 +21,12 @@ ELSEWHERE = np.array([0.37, 0.0, 0.2])  # where the picture shows the tool of an
 
 @dataclass(frozen=True, kw_only=True)
 class FakeCameraSettings:
-    """One entry of `cameras`: size in pixels and frames per second (None: the control rate)."""
+    """One entry of `cameras`: size in pixels, frames per second (None: the control rate), and `extrinsics` as `camera_extrinsics` reads them."""
 
     width_px: int = 128
     height_px: int = 128
     rate_hz: float | None = None
+    extrinsics: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for key in ("width_px", "height_px"):

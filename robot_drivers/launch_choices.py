@@ -54,7 +54,7 @@ FAKE_CONTROLLERS = {
         options={"control_port": "arm.control_port", "robot_type": "arm.model", "joints": "home_joints_rad"},
     ),
 }
-FAKE_CAMERA_KEYS = ("width_px", "height_px", "rate_hz")
+FAKE_CAMERA_KEYS = ("width_px", "height_px", "rate_hz", "extrinsics")
 
 
 def apply(config: WorkcellConfig, choices: LaunchChoices, *, controller_runs: bool = False) -> WorkcellConfig:

@@ -258,6 +258,24 @@ class ManiSkillSimulation:
             picture = sensor.get_obs(rgb=True, depth=False, position=False, segmentation=False)["rgb"]
             return np.ascontiguousarray(picture[0].numpy())
 
+    def capture(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return image (H, W, 3) uint8 and aligned depth (H, W) uint16 mm, 0 where unknown, of the camera `name` in the present state."""
+        with self.lock:
+            self.require_open()
+            self.environment.scene.update_render(update_sensors=True, update_human_render_cameras=False)
+            sensor = self._sensors[name]
+            sensor.capture()
+            seen = sensor.get_obs(rgb=True, depth=True, position=False, segmentation=False)
+            depth = np.clip(seen["depth"][0, ..., 0].numpy(), 0, None).astype(np.uint16)
+            return np.ascontiguousarray(seen["rgb"][0].numpy()), depth
+
+    def camera_extrinsics(self, name: str) -> np.ndarray:
+        """Return the (3, 4) float64 matrix from the world to the optical frame of the camera `name`."""
+        with self.lock:
+            self.require_open()
+            self.environment.scene.update_render(update_sensors=True, update_human_render_cameras=False)
+            return self._sensors[name].camera.get_extrinsic_matrix()[0].numpy()[:3].astype(np.float64)
+
     def intrinsics(self, name: str) -> np.ndarray:
         """Return the (3, 3) float64 camera matrix in pixels."""
         return self._sensors[name].camera.get_intrinsic_matrix()[0].numpy().astype(np.float64)

@@ -1,7 +1,7 @@
 """`python -m robot_drivers.fake_controllers franka`: a controller to dry-run against, as a process of its own.
 
 Every line on standard input injects a fault (`reflex`, `silence seconds=2`), `clear [FAULT]` ends one, `restart` cuts the power
-for a moment, `help` lists them. It ends on Ctrl-C, SIGTERM, or when the input of a supervised run is closed.
+for a moment, `help` lists them. It ends on Ctrl-C, SIGTERM, or when the supervisor that started it is gone.
 """
 
 from __future__ import annotations
@@ -43,8 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     controller.start()
     print(f"fake {options.controller} controller listens on {options.address}", flush=True)
     threading.Thread(target=_obey, args=(controller,), name="faults", daemon=True).start()
+    supervisor = os.environ.get("STAGE_SUPERVISOR_PID", "")
     try:
-        ended.wait()
+        while not ended.wait(0.5) and not (supervisor and str(os.getppid()) != supervisor):
+            pass  # a controller that outlived its graph would keep the address
     finally:
         controller.stop()
     return 0

@@ -144,6 +144,7 @@ class GripperCommander:
 
     def _fail(self, words: str) -> None:
         if not self._failed:  # told once, not at every poll
-            logger.warning("gripper: %s", words)
-            self._on_fault(f"gripper: {words}")
+            words = words if words.startswith("gripper") else f"gripper: {words}"
+            logger.warning("%s", words)
+            self._on_fault(words)
         self._failed = True

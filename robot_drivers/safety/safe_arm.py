@@ -330,7 +330,9 @@ class SafeArm(Holding):
         """Put a moving arm on hold whose last action is over."""
         if self._modes.mode is ArmMode.MOVING and self._watchdog.action_is_over():
             silence = self._watchdog.silence()
-            self._begin_hold(f"no valid action from {self._door.source} ({self._door.requester}) for {silence:.3f} s", ends_with_source=True)
+            self._begin_hold(
+                f"no valid action from {self._door.source} ({self._door.requester}) for {silence:.3f} s", ends_with_source=True
+            )
 
     def _fail(self, words: str) -> None:
         with self._lock:

@@ -25,7 +25,7 @@ ROS = {
     "builtin_interfaces",
     "rcl_interfaces",
 }
-ONLY_WHERE_ROS_IS_INSTALLED = {"launch", "launch_ros", "tf2_msgs", "ament_index_python", "setuptools"}
+ONLY_WHERE_ROS_IS_INSTALLED = {"launch", "launch_ros", "tf2_msgs", "visualization_msgs", "ament_index_python", "setuptools"}
 BROUGHT_BY_ANOTHER = {
     "gymnasium": "mani-skill",
     "sapien": "mani-skill",

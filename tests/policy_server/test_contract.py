@@ -113,7 +113,7 @@ def test_a_workcell_that_fits_is_accepted():
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"robot_model": "xarm6"}, r"NO +robot model +fake \| panda +xarm6"),
+        ({"robot_model": "ur5"}, r"NO +robot model +fake \| panda .* ur5"),
         ({"control_rate_hz": 15.0}, "NO +control rate +20 Hz +15 Hz"),
         ({"action_spaces": ["joint_position"]}, "NO +action space +ee_delta_pose +joint_position"),
         ({"cameras": {"wrist": (128, 128)}}, r"NO +camera base +128x128, resize stretch +none \(has wrist\)"),

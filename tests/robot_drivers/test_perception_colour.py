@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
+from pathlib import Path
 
 import numpy as np
 import perception_rig as rig
@@ -10,9 +13,11 @@ import pytest
 
 from robot_drivers.perception.colour_pose import colour_mask, locate_by_colour
 from robot_drivers.perception.locator import make_locator
-from robot_drivers.perception.settings import ColourObject, TagObject, load_perception, perception_from_mapping
+from robot_drivers.perception.settings import ColourObject, Tag, TagObject, load_perception, perception_from_mapping
+from robot_drivers.perception.tag_detector import FAMILIES
 from stage_core.errors import ConfigurationError
 
+ROOT = Path(__file__).parents[2]
 RED = ColourObject(
     method="colour", camera="base", hue_deg=(340.0, 20.0), saturation=(0.5, 1.0), value=(0.2, 1.0), size_m=0.04, surface_to_centre_m=0.02
 )
@@ -138,7 +143,7 @@ def test_nothing_of_a_tag_is_guessed(field):
     ("changes", "words"),
     [
         ({"method": "tags"}, 'Did you mean "tag"'),
-        ({"famly": "tag36h11"}, 'objects.cube.famly is not a known key. Did you mean "family"'),
+        ({"familee": "tag36h11"}, 'objects.cube.familee is not a known key. Did you mean "family"'),
         ({"family": "tag36h12"}, 'Did you mean "tag36h11"'),
         ({"tags": []}, "expected at least one"),
         ({"tags": [{**TAG_ENTRY["tags"][0], "size_m": 30.0}]}, "Metres, not millimetres"),
@@ -168,3 +173,13 @@ def test_a_file_of_another_version_is_refused(tmp_path):
     path.write_text("schema_version: 2\nobjects: {}\n")
     with pytest.raises(ConfigurationError, match="mine.yaml: schema_version is 2"):
         load_perception(path)
+
+
+def test_the_schema_knows_exactly_the_keys_and_the_families_that_the_loader_knows():
+    schema = json.loads((ROOT / "docs/schemas/perception.schema.json").read_text())
+    for kind in (Tag, TagObject, ColourObject):
+        definition, fields = schema["$defs"][kind.__name__], dataclasses.fields(kind)
+        assert set(definition["properties"]) == {entry.name for entry in fields}
+        assert set(definition["required"]) == {entry.name for entry in fields if entry.default is dataclasses.MISSING}
+    pattern = schema["$defs"]["TagObject"]["properties"]["family"]["pattern"]
+    assert [family for family in FAMILIES if not re.fullmatch(pattern, family)] == []

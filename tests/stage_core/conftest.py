@@ -7,11 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from stage_core.observation import StageObservation
 from stage_core.task import TaskConfig, load_task
 
 TASKS = Path(__file__).parents[2] / "ros2_ws/src/stage_bringup/config/tasks"
+# A deadline per example would test how busy the machine is.
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
 RATE = 20.0
 DOWN = (1.0, 0.0, 0.0, 0.0)  # xyzw, the tool points down
 LEVEL = (0.0, 0.0, 0.0, 1.0)

@@ -8,6 +8,7 @@ import yaml
 from stage_core import task as task_module
 from stage_core.errors import ConfigurationError
 from stage_core.task import load_task, task_from_mapping
+from stage_core.task_schema import task_schema
 
 ROOT = Path(__file__).parents[2]
 TASKS = ROOT / "ros2_ws/src/stage_bringup/config/tasks"
@@ -88,11 +89,49 @@ def test_a_missing_file_says_so(tmp_path):
         load_task(tmp_path / "none.yaml")
 
 
+def test_the_published_schema_is_the_one_that_the_dataclasses_give():
+    published = json.loads((ROOT / "docs/schemas/task.schema.json").read_text())
+    assert published == task_schema(), "run: python -m stage_core.task_schema > docs/schemas/task.schema.json"
+
+
+def test_the_schema_names_the_thresholds_of_every_family_and_no_others():
+    schema = task_schema()
+    told = {rule["if"]["properties"]["family"]["const"]: rule["then"]["properties"]["thresholds"]["$ref"] for rule in schema["allOf"]}
+    assert told == {name: f"#/$defs/{family.thresholds.__name__}" for name, family in task_module.FAMILIES.items()}
+    assert set(schema["properties"]["family"]["enum"]) == set(task_module.FAMILIES)
+    assert "goal_radius_m" not in schema["$defs"]["StackThresholds"]["properties"]
+
+
+def test_a_taught_goal_has_its_place_in_the_file_and_no_other_kind_has(mapping):
+    mapping["goal"] = {"source": "taught", "position_m": [0.5, -0.1, 0.02], "orientation_xyzw": [0.0, 0.0, 0.0, 1.0]}
+    assert task_from_mapping(mapping, source="x.yaml").goal.position_m == (0.5, -0.1, 0.02)
+    mapping["goal"]["source"] = "tag"
+    with pytest.raises(ConfigurationError, match="goal.position_m is given, but source is tag; expected a pose for a taught goal alone"):
+        task_from_mapping(mapping, source="x.yaml")
+    mapping["goal"] = {"source": "taught", "position_m": [50, -10, 2]}
+    with pytest.raises(ConfigurationError, match="goal.position_m is .* expected three numbers below 10 m"):
+        task_from_mapping(mapping, source="x.yaml")
+    mapping["goal"] = {"source": "taught", "orientation_xyzw": [1.0, 0.0, 0.0, 1.0]}
+    with pytest.raises(ConfigurationError, match="goal.orientation_xyzw has length 1.4142; expected 1"):
+        task_from_mapping(mapping, source="x.yaml")
+
+
+@pytest.mark.parametrize(("block", "key"), [("goal", "offset_m"), ("objects", "grasp_offset_m")])
+@pytest.mark.parametrize("value", [4.0, float("inf"), -4.0])
+def test_an_offset_in_centimetres_or_without_end_is_refused(mapping, block, key, value):
+    mapping[block][key] = [0.0, 0.0, value]
+    with pytest.raises(ConfigurationError, match=f"{block}.{key} has {value} m; .* Metres, not centimetres"):
+        task_from_mapping(mapping, source="x.yaml")
+
+
 def test_the_schema_knows_exactly_the_keys_that_the_loader_knows():
+    from stage_core.estimators_settings import SensingConfig
+
+    kinds = {"SensingConfig": SensingConfig}
     schema = json.loads((ROOT / "docs/schemas/task.schema.json").read_text())
     assert set(schema["properties"]) == {entry.name for entry in dataclasses.fields(task_module.TaskConfig)}
     for name, definition in schema["$defs"].items():
-        fields = dataclasses.fields(getattr(task_module, name))
+        fields = dataclasses.fields(kinds.get(name) or getattr(task_module, name))
         assert set(definition["properties"]) == {entry.name for entry in fields}
         assert definition["additionalProperties"] is False
         for entry in fields:

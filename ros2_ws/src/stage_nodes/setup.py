@@ -5,8 +5,10 @@ from setuptools import find_packages, setup
 NODES = (
     "arm_node",
     "camera_node",
+    "object_pose_node",
     "policy_node",
     "stage_monitor_node",
+    "stage_replay_node",
     "recorder_node",
     "demonstrator_node",
     "episode_runner_node",

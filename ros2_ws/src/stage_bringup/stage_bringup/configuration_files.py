@@ -31,12 +31,16 @@ def find_configuration(kind: str, name: str) -> Path:
     if "/" in name or name.endswith((".yaml", ".yml")):
         path = Path(name).expanduser()
         if not path.is_file():
-            raise ConfigurationError(f"{kind[:-1]} file {name} does not exist. Check the path.")
+            raise ConfigurationError(f"{_singular(kind)} file {name} does not exist. Check the path.")
         return path.resolve()
     known = bundled(kind)
     if name not in known:
-        raise ConfigurationError(f'{kind[:-1]} "{name}" does not exist. {nearest(name, known)} Or give a path to a file of your own.')
+        raise ConfigurationError(f'{_singular(kind)} "{name}" does not exist. {nearest(name, known)} Or give a path to a file of your own.')
     return known[name]
+
+
+def _singular(kind: str) -> str:
+    return {"policies": "policy"}.get(kind, kind.removesuffix("s"))
 
 
 def bundled(kind: str) -> dict[str, Path]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from robot_drivers.camera_extrinsics import extrinsics_of
 from robot_drivers.launch_choices import apply, fake_controller_arguments
+from robot_drivers.perception.settings import load_perception
 from robot_drivers.workcell import WorkcellConfig, load_workcell_config, open_workcell
 from stage_bringup.configuration_files import configuration_root, find_configuration, find_task
 from stage_bringup.graph_description import Graph, GraphRequest, ProcessDescription
@@ -36,8 +37,7 @@ def describe_graph(request: GraphRequest) -> Graph:
     request = _with_address(request)
     workcell = apply(load_workcell_config(workcell_file), request.choices)
     task = load_task(find_task(request.task))
-    if workcell.workcell == "robot":
-        check_devices(workcell)
+    open_width = check_devices(workcell) if workcell.workcell == "robot" else 0.0
     lockstep = workcell.lockstep if request.lockstep is None else request.lockstep
     if lockstep and not workcell.simulated_clock:
         raise ConfigurationError(f"lockstep is true, but workcell {workcell.name} runs on real time. Use lockstep with a simulation only.")
@@ -45,18 +45,23 @@ def describe_graph(request: GraphRequest) -> Graph:
         raise ConfigurationError(f"source is {request.source!r}; expected policy, script or none.")
     if request.source == "script" and not workcell.simulated_clock:
         raise ConfigurationError(f"source is script, but workcell {workcell.name} has no truth to show a demonstrator. Use a simulation.")
-    return Graph(
-        request, workcell, workcell_file, task, lockstep, tuple(_Builder(request, workcell, workcell_file, task, lockstep).build())
-    )
+    builder = _Builder(request, workcell, workcell_file, task, lockstep)
+    builder.open_width = open_width
+    return Graph(request, workcell, workcell_file, task, lockstep, tuple(builder.build()))
 
 
-def check_devices(workcell: WorkcellConfig) -> None:
+def check_devices(workcell: WorkcellConfig) -> float:
     """Build every device of a robot, unconnected, so that a wrong setting ends here and not in one of many processes.
+
+    Returns:
+        Width of the open gripper, m; 0 without one.
 
     Raises:
         ConfigurationError: Naming the setting.
     """
-    assert open_workcell(workcell).cameras is not None
+    opened = open_workcell(workcell)
+    assert opened.cameras is not None
+    return 0.0 if opened.gripper is None else opened.gripper.description.max_width
 
 
 def _with_address(request: GraphRequest) -> GraphRequest:
@@ -75,6 +80,9 @@ class _Builder:
         self.instruction = request.instruction or task.instructions[0]
         self.truth = workcell.simulated_clock
         self.cameras = list(workcell.cameras)
+        self.open_width = 0.0
+        self.perception = str(find_configuration("perception", request.perception)) if request.perception else ""
+        self.objects = list(load_perception(self.perception)) if self.perception else []
 
     def build(self) -> list[ProcessDescription]:
         request = self.request
@@ -86,6 +94,8 @@ class _Builder:
         processes.append(self.arm())
         if not self.workcell.shared_process:
             processes += [self.camera(name) for name in self.cameras]
+        if self.perception:
+            processes.append(self._node("object_pose", "object_pose_node", {"workcell": self.workcell_file, "perception": self.perception}))
         processes.append(self.monitor())
         if request.record:
             processes.append(self.recorder())
@@ -133,11 +143,19 @@ class _Builder:
     def camera(self, name: str) -> ProcessDescription:
         return self._node(f"camera_{name}", "camera_node", {**self.opened_workcell(), "camera": name})
 
+    @property
+    def observation_source(self) -> str:
+        """Where the stage monitor takes its facts from: a simulation's truth, sensors, or the arm's state alone."""
+        if self.truth:
+            return "truth"
+        return "sensors" if self.perception or self.workcell.workcell == "robot" else "arm"
+
     def monitor(self) -> ProcessDescription:
         parameters = {
             "task_file": str(find_task(self.request.task)),
             "control_rate_hz": self.workcell.control_rate_hz,
-            "observation_source": "truth" if self.truth else "arm",
+            "observation_source": self.observation_source,
+            "gripper_open_width_m": self.open_width,
             "lockstep": self.lockstep,
         }
         return self._node("stage_monitor", "stage_monitor_node", parameters)
@@ -152,11 +170,16 @@ class _Builder:
             "dry_run": self.workcell.dry_run,
             "cameras": self.camera_facts(),
             "contract": contract_of(self.request.policy) if self.request.policy else None,
-            "settings": {"source": self.request.source, **self.request.settings},
+            "settings": {
+                "source": self.request.source,
+                "stage_monitor": {"source": self.observation_source, "highest_tier": 9, "gripper_open_width_m": self.open_width},
+                **self.request.settings,
+            },
         }
         parameters = {
             "episode_root": str(Path(self.request.episode_root).expanduser().resolve()),
             "cameras": self.cameras,
+            "objects": self.objects,
             "truth": self.truth,
             "lockstep": self.lockstep,
             "settings_json": json.dumps(facts),

@@ -44,6 +44,7 @@ class GraphRequest:
         condition: A word for the experiment's condition, in episode.json.
         settings: What else belongs into episode.json.
         choices: What this launch changes of the workcell file.
+        perception: A bundled perception file's name or a file: which objects are looked for in which camera; empty: none.
         controller_log: Where the fake controller of a dry run writes what reached it; empty: nowhere.
         operator_keys: Bring up the terminal's keys, which read the standard input.
     """
@@ -73,6 +74,7 @@ class GraphRequest:
     condition: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     choices: LaunchChoices = field(default_factory=LaunchChoices)
+    perception: str = ""
     controller_log: str = ""
     operator_keys: bool = False
 

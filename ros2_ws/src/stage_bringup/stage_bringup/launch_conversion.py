@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
-from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, LogInfo, OpaqueFunction, Shutdown
+from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, LogInfo, OpaqueFunction
 from launch.events import Shutdown as ShutdownEvent
 from launch_ros.actions import Node
 
@@ -18,8 +19,10 @@ from robot_drivers.launch_choices import LaunchChoices
 from stage_bringup.graph import GraphRequest, ProcessDescription, describe_graph, graph_environment
 from stage_bringup.isolation import free_port, lease_domain
 from stage_bringup.process import ros_parameters
+from stage_bringup.supervisor import RESPAWN_WINDOW_S, RESPAWNS
 from stage_core.errors import StageError
 
+TRUTHS = ("true", "false", "True", "False")  # anything else is refused: dry_run:=yes must never become a real robot
 BANNER = "Software stops are not a safety function: keep the hardware stop in reach."
 ROBOT_ARGUMENTS = [
     ("robot_address", "", "IP address of the arm's controller; empty takes the workcell file's"),
@@ -27,6 +30,7 @@ ROBOT_ARGUMENTS = [
     ("read_only", "false", "true: connect and publish, never command"),
     ("full_speed", "false", "true: the workcell file's speeds; false: at most 0.25 m/s and a fifth of the joint speeds"),
 ]
+RESPAWN_DELAY_S = 1.0
 _LEASES = []  # the graph's domain stays ours as long as this process lives
 
 
@@ -51,6 +55,7 @@ def launch_description(
         ("workcell", workcell, "bundled workcell name or workcell file"),
         ("policy", policy, "bundled policy, checkpoint folder or module:Class to serve; empty starts no server"),
         ("policy_host", "", "host:port of a policy server that runs already"),
+        ("perception", "", "perception file: which objects are looked for in which camera; empty: none"),
         ("record", "true", "bring up the recorder"),
         ("episode_root", "episodes", "folder of the episode logs"),
         ("episodes", episodes, "episodes that the runner runs; 0: until Ctrl-C; empty: no runner"),
@@ -59,7 +64,10 @@ def launch_description(
     ]
     if robot:
         arguments += ROBOT_ARGUMENTS
-    declared = [DeclareLaunchArgument(name, default_value=default, description=text) for name, default, text in arguments]
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=text, choices=TRUTHS if default in TRUTHS else None)
+        for name, default, text in arguments
+    ]
     return LaunchDescription([*declared, OpaqueFunction(function=_start)])
 
 
@@ -77,8 +85,9 @@ def _start(context: LaunchContext) -> list:
         graph = describe_graph(_request(value))
     except StageError as error:
         raise RuntimeError(str(error)) from None
+    ending = _Ending(value("namespace"), environment)
     actions: list = [LogInfo(msg=f"{BANNER} ROS_DOMAIN_ID={lease.domain_id}")]
-    return actions + [_action(description, value, environment) for description in graph.processes]
+    return actions + [_action(description, value, environment, ending) for description in graph.processes]
 
 
 def _request(value) -> GraphRequest:
@@ -97,6 +106,7 @@ def _request(value) -> GraphRequest:
         namespace=value("namespace"),
         log_level=value("log_level"),
         params_file=value("params_file"),
+        perception=value("perception"),
         choices=LaunchChoices(
             robot_address=value("robot_address"),
             dry_run=value("dry_run").lower() == "true",
@@ -106,22 +116,23 @@ def _request(value) -> GraphRequest:
     )
 
 
-def _action(description: ProcessDescription, value, environment: dict[str, str]):
-    ended = _ended(description, value("namespace"), environment)
+def _action(description: ProcessDescription, value, environment: dict[str, str], ending: _Ending):
     if not description.executable:
         command = [sys.executable, "-u", "-m", description.module, *description.arguments]
+        ended = ending.of(description)
         return ExecuteProcess(cmd=command, name=description.name, output="screen", additional_env=environment, on_exit=ended)
     extra = [value("params_file")] if value("params_file") else []
-    # What comes back by itself does not end the graph; launch gives up after a few tries and says so.
-    again = {"respawn": True, "respawn_delay": 1.0, "respawn_max_retries": 3} if description.respawns else {"on_exit": ended}
+    again = {"respawn": True, "respawn_delay": RESPAWN_DELAY_S} if description.respawns else {}
     return Node(
         package="stage_nodes",
         executable=description.executable,
+        exec_name=description.name,
         namespace=value("namespace"),
         parameters=[{**ros_parameters(description), "use_sim_time": value("use_sim_time").lower() == "true"}, *extra],
         ros_arguments=["--log-level", value("log_level"), *_renamed(description)],
         additional_env=environment,
         output="screen",
+        on_exit=ending.of(description),
         **again,
     )
 
@@ -130,21 +141,46 @@ def _renamed(description: ProcessDescription) -> list[str]:
     return ["-r", f"camera:__node:={description.name}"] if description.name.startswith("camera_") else []
 
 
-def _ended(description: ProcessDescription, namespace: str, environment: dict[str, str]):
-    """Return what happens when the process ends: the arm is brought to hold, then the launch ends and names the process."""
+class _Ending:
+    """What happens when a process ends: the arm is brought to hold, then the launch ends with an error that names the process."""
 
-    def react(event, context: LaunchContext):
-        if context.is_shutdown:
-            return []
-        if description.ends_graph and event.returncode == 0:
-            return [EmitEvent(event=ShutdownEvent(reason=f"{description.name} has finished"))]
-        reason = f"{description.name} ended with exit code {event.returncode}"
-        stop = [sys.executable, "-m", "stage_nodes.stop_arm"]
-        if namespace:
-            stop += ["--ros-args", "-r", f"__ns:=/{namespace.strip('/')}"]
-        return [
-            LogInfo(msg=f"error: {reason}; stopping the arm and ending the graph"),
-            ExecuteProcess(cmd=stop, name="stop_arm", output="screen", additional_env=environment, on_exit=[Shutdown(reason=reason)]),
-        ]
+    def __init__(self, namespace: str, environment: dict[str, str]) -> None:
+        self._namespace, self._environment = namespace, environment
+        self._begun = False
+        self._killed: list[float] = []
 
-    return react
+    def of(self, description: ProcessDescription):
+        """Return launch's `on_exit` for one process."""
+
+        def react(event, context: LaunchContext):
+            if context.is_shutdown or self._begun:
+                return []
+            if description.respawns and self._comes_back(event.returncode):
+                return [LogInfo(msg=f"{description.name} was killed; it is started again and holds until an operator resumes")]
+            if description.ends_graph and event.returncode == 0:
+                return [EmitEvent(event=ShutdownEvent(reason=f"{description.name} has finished"))]
+            self._begun = True
+            reason = f"{description.name} ended with exit code {event.returncode}"
+            if description.name == "arm":  # nobody is left to stop; waiting would only let launch start it again
+                return [OpaqueFunction(function=_fail, args=[reason])]
+            stop = [sys.executable, "-m", "stage_nodes.stop_arm"]
+            if self._namespace:
+                stop += ["--ros-args", "-r", f"__ns:=/{self._namespace.strip('/')}"]
+            fail = [OpaqueFunction(function=_fail, args=[reason])]
+            return [
+                LogInfo(msg=f"error: {reason}; stopping the arm and ending the graph"),
+                ExecuteProcess(cmd=stop, name="stop_arm", output="screen", additional_env=self._environment, on_exit=fail),
+            ]
+
+        return react
+
+    def _comes_back(self, code: int) -> bool:
+        """Return True for a process that was killed, a few times a minute: what says itself why it ends would say the same again."""
+        now = time.monotonic()
+        self._killed = [earlier for earlier in self._killed if now - earlier < RESPAWN_WINDOW_S] + [now]
+        return code < 0 and len(self._killed) <= RESPAWNS
+
+
+def _fail(context: LaunchContext, reason: str) -> None:
+    """End the launch with exit code 1: an exception is launch's only way to end with one."""
+    raise RuntimeError(f"{reason}; the graph ends")

@@ -115,7 +115,7 @@ class Supervisor:
         """Stop the arm from outside and wait until it rests; return in words what came of it."""
         arm = next((process for process in self.processes if process.name == "arm"), None)
         if arm is None or arm.poll() is not None:
-            return "the arm node is gone: its driver's own watchdog has stopped the arm"
+            return "the arm node is gone: a controller stops by itself when its client is gone"
         command = [sys.executable, "-m", "stage_nodes.stop_arm"]
         if self.graph.request.namespace:
             command += ["--ros-args", "-r", f"__ns:=/{self.graph.request.namespace.strip('/')}"]

@@ -1,20 +1,23 @@
 """Stage costs ℓ_k: how well a stage was carried out, lower is better, all >= 0 (STARE supplement D).
 
 `StageCosts` adds one control step at a time in O(1) and knows the cost of every stage so far. Costs mix metres,
-radians and flags: divide by the data set's median per stage before comparing (spec/stare section 3). Motions per
-step are scaled to a step of 0.05 s, so that a rate of 10 Hz and one of 20 Hz give the same cost.
+radians and flags: `normalise_costs` divides them by the data set's median per stage before they are compared (spec/stare
+section 3). Motions per step are scaled to a step of 0.05 s, so that a rate of 10 Hz and one of 20 Hz give the same cost.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from statistics import median
 
 from stage_core.debounce import frames_of
 from stage_core.geometry import Vector, horizontal_distance_to_line, point_to_polyline, vertical_cosine
 from stage_core.signals import Signals
 from stage_core.task import TaskConfig
+
+NORMALISED_LIMIT = 3.0  # costs count in medians, up to this many
 
 
 class Mean:
@@ -48,6 +51,7 @@ class StageCosts:
     def __init__(self, task: TaskConfig, control_rate_hz: float) -> None:
         self._config = task.costs
         self._names = task.stages
+        self._contact_scale = max(task.costs.contact_distance_scale_m, 1e-9)  # m; never divides by 0
         self._window = frames_of(task.costs.stability_window_s, control_rate_hz)
         self._minimum_height = getattr(task.thresholds, "minimum_height_m", 0.0)
         self._axis = task.objects.long_axis
@@ -104,7 +108,7 @@ class StageCosts:
         slips = (s.relative_speed is not None and s.relative_speed > config.slip_speed_m_s) or (
             s.width_speed is not None and s.width_speed > config.slip_width_speed_m_s
         )
-        return config.contact_distance_weight * s.ee_to_grasp_point / config.contact_distance_scale_m + config.slip_weight * slips
+        return config.contact_distance_weight * s.ee_to_grasp_point / self._contact_scale + config.slip_weight * slips
 
     def _transport(self, s: Signals) -> float | None:
         """Distance to the polyline grasp point -> lift way-point -> above the goal -> goal."""
@@ -125,8 +129,8 @@ class StageCosts:
 
     def _push(self, s: Signals) -> float | None:
         """The lateral motion of this step, m; the last distance to the goal is kept beside it."""
-        if s.object_to_goal_xy is not None:
-            self._last_goal_distance[2] = s.object_to_goal_xy
+        if s.object_to_goal is not None:
+            self._last_goal_distance[2] = s.object_to_goal
         if s.object_step is None or s.start is None or s.line_goal is None:
             return None
         vx, vy = s.line_goal[0] - s.start[0], s.line_goal[1] - s.start[1]
@@ -139,10 +143,10 @@ class StageCosts:
         return math.sqrt(dx * dx + dy * dy + dz * dz) * s.step_scale
 
     def _goal(self, s: Signals) -> float | None:
-        if s.object_to_goal_xy is None or s.object_step is None:
+        if s.object_to_goal is None or s.object_step is None:
             return None
         config = self._config
-        return config.goal_distance_weight_per_m * s.object_to_goal_xy + config.goal_motion_weight_per_m * _motion(s)
+        return config.goal_distance_weight_per_m * s.object_to_goal + config.goal_motion_weight_per_m * _motion(s)
 
     def _lift(self, s: Signals) -> float | None:
         return None if s.height is None else max(0.0, self._minimum_height - s.height)
@@ -163,3 +167,38 @@ def _motion(s: Signals) -> float:
     """Length of the object's motion, m per step of 0.05 s."""
     dx, dy, dz = s.object_step
     return math.sqrt(dx * dx + dy * dy + dz * dz) * s.step_scale
+
+
+def cost_medians(episodes: Sequence[Sequence[float | None]]) -> tuple[float | None, ...]:
+    """Return the median of ℓ_k over the episodes of one task, stage by stage; None where no episode has a cost.
+
+    Args:
+        episodes: Per episode, ℓ_k of every working stage, None for an empty segment (`EpisodeLabels.segment_costs`).
+
+    Raises:
+        ValueError: If the episodes have different numbers of stages.
+    """
+    if len({len(costs) for costs in episodes}) > 1:
+        raise ValueError("the episodes have different numbers of stages; expected the costs of one task. Group them by task.")
+    known = [[cost for cost in stage if cost is not None] for stage in zip(*episodes, strict=True)]
+    return tuple(median(costs) if costs else None for costs in known)
+
+
+def normalise_costs(costs: Sequence[float | None], medians: Sequence[float | None]) -> tuple[float | None, ...]:
+    """Return ℓ_k in medians of its stage, clipped to [0, 3]; an empty segment stays None, never 0.
+
+    Args:
+        costs: ℓ_k of one episode's working stages, >= 0 or None.
+        medians: Of the data set, from `cost_medians`. At 0 the limit is taken: 0 for a cost of 0, else 3.
+
+    Source: spec/stare section 3.
+    """
+
+    def normalised(cost: float | None, typical: float | None) -> float | None:
+        if cost is None or typical is None:
+            return None
+        if typical <= 0.0:
+            return 0.0 if cost <= 0.0 else NORMALISED_LIMIT
+        return min(NORMALISED_LIMIT, max(0.0, cost / typical))
+
+    return tuple(normalised(cost, typical) for cost, typical in zip(costs, medians, strict=True))

@@ -59,7 +59,7 @@ class StageUpdate(NamedTuple):
         progress: Cumulative potential in [0, 1]; the last one is held while the potential is absent.
         potential: φ of the current stage in [0, 1], None where absent.
         cost: ℓ of the current stage's steps so far, >= 0, None where absent.
-        shaped_reward: r' − r of equation 5.
+        shaped_reward: r' − r of equation 5 for the step that led here, with Φ kept at the end; 0 at the first step.
         confidence: In [0, 1], of what the current stage's potential needs.
         tier: Of the observation.
         events: What happened at this step.
@@ -122,6 +122,11 @@ class StageMonitor:
     def segment_costs(self) -> tuple[float | None, ...]:
         """ℓ_k of every working stage over the episode so far; None for a stage without steps."""
         return self._costs.costs()
+
+    @property
+    def shaping_potential(self) -> float | None:
+        """Φ that equation 5 took at the last step where it was known: cumulative or literal, as asked for; None before any was."""
+        return self._shaping_potential
 
     def update(self, observation: StageObservation) -> StageUpdate:
         """Take one control step's observation and return the stage, its potential, cost and shaping term.

@@ -80,6 +80,13 @@ def lift_potential(height: float, scale: float) -> float:
     return closeness(1.0 - share, 1.0)
 
 
+def raw_lift_potential(height: float, scale: float) -> float:
+    """Return the paper's σ(h / h_lift), in [0.5, 1) above the table. Arguments as `lift_potential`; at a scale of 0 the limit."""
+    if scale <= 0.0:
+        return 1.0 if height > 0.0 else 0.5
+    return sigmoid(height / scale)
+
+
 def upright_potential(vertical: float, height_error: float) -> float:
     """Return the mean of |cos| to the vertical and 1 − tanh(5·|z − z_standing|), in [0, 1]. `height_error` in m."""
     return 0.5 * vertical + 0.5 * settle(height_error)
@@ -129,7 +136,6 @@ class StagePotential:
         }  # fmt: skip
         self._terms = [None if name in task.potentials.disabled_stages else by_name[name] for name in task.stages]
         self._names = task.stages
-        self._horizontal = task.family in ("push", "pull")
 
     def evaluate(self, stage: int, signals: Signals) -> tuple[float | None, float]:
         """Return φ of a working stage in [0, 1], None where too little is known, and the known share in [0, 1].
@@ -175,10 +181,9 @@ class StagePotential:
         return [(1.0, value, s.grasped_confidence)]
 
     def _goal_closeness(self, s: Signals, scale: float, literal: bool) -> Term:
-        gap = s.object_to_goal_xy if self._horizontal else s.object_to_goal
-        if gap is None:
+        if s.object_to_goal is None:
             return (1.0, 0.0, 0.0)
-        value = raw_closeness(gap, scale) if literal else closeness(gap, scale)
+        value = raw_closeness(s.object_to_goal, scale) if literal else closeness(s.object_to_goal, scale)
         return (1.0, value, min(s.object_confidence, s.goal_confidence))
 
     def _transport(self, s: Signals, literal: bool) -> list[Term]:
@@ -211,7 +216,8 @@ class StagePotential:
         if s.height is None:
             return [(1.0, 0.0, 0.0)]
         height, scale = s.height + self._lying, self._config.lift_height_m
-        return [(1.0, sigmoid(height / scale) if literal else lift_potential(height, scale), s.object_confidence)]
+        value = raw_lift_potential(height, scale) if literal else lift_potential(height, scale)
+        return [(1.0, value, s.object_confidence)]
 
     def _upright(self, s: Signals, literal: bool) -> list[Term]:
         vertical = 0.0 if s.object_orientation is None else vertical_cosine(s.object_orientation, self._axis)

@@ -24,17 +24,22 @@ from stage_core.task import TaskConfig
 
 REFERENCE_STEP_S = 0.05  # "per step" in the paper's sums means a step at 20 Hz
 GRIPPER_ONLY_CONFIDENCE = 0.6
+STEPS_TOLERANCE = 0.3  # control steps; images and states are seldom in step
+SEEN_OBJECT = "object"  # the input of poses from images: seldom one for each control step, and its motion has an estimator of its own
+BEYOND_SQUARED = 1e6  # m²; nothing on a bench is a kilometre away, and squares of larger numbers overflow
 
 
 def finite_tuple(array: object, length: int) -> tuple[float, ...] | None:
-    """Return the floats of a (length,) array, or None if it is None or holds a number that is not finite."""
+    """Return the floats of a (length,) array, or None if it is None, or holds a number that is not finite or kilometres away."""
     if array is None:
         return None
     values = tuple(array.tolist()) if hasattr(array, "tolist") else tuple(array)  # type: ignore[call-overload]
     if len(values) != length:
         raise ValueError(f"a stage observation field has {len(values)} numbers; expected {length}. Check the estimator that fills it.")
-    total = math.fsum(values) if length > 4 else sum(values)
-    return values if total - total == 0.0 else None  # inf - inf and nan - nan are not 0
+    squares = 0.0
+    for value in values:
+        squares += value * value
+    return values if squares < BEYOND_SQUARED else None  # false for NaN, too
 
 
 def finite(value: float | None) -> float | None:
@@ -61,7 +66,7 @@ class Signals:
         object_speed, ee_speed, ee_rotation_speed, relative_speed, width_speed: Since the last step.
         start, rest_height, line_goal: Where the object started, its rest height, the goal when first seen.
         grasp_frames: Steps in a row with a grasp.
-        followed: The object was out of sight and taken to follow the hand.
+        followed: The object was out of sight, or hardly seen, and taken to follow the hand.
     """
 
     __slots__ = (
@@ -110,6 +115,8 @@ class SignalReader:
         self._last_sequence: int | None = None
         self._hand_to_object: tuple[Vector, Quaternion | None] | None = None
         self._lost_frames = 0
+        self._last_seen: float | None = None
+        self._image_speed: float | None = None
 
     def read(self, observation: StageObservation) -> Signals:
         """Return the facts of one control step; the object is the same at every call."""
@@ -120,9 +127,9 @@ class SignalReader:
         self._read_poses(s, observation)
         self._read_flags(s, observation)
         if self._uses_grasp:
-            self._follow_hand(s)
+            self._follow_hand(s, steps)
         self._measure(s)
-        self._differentiate(s, rate, finite(observation.gripper_width))
+        self._differentiate(s, rate, finite(observation.gripper_width), observation.input_stamps.get(SEEN_OBJECT))
         return s
 
     def _read_poses(self, s: Signals, observation: StageObservation) -> None:
@@ -188,9 +195,9 @@ class SignalReader:
         if s.grasped is not None:
             s.grasp_frames = s.grasp_frames + 1 if s.grasped else 0
 
-    def _follow_hand(self, s: Signals) -> None:
+    def _follow_hand(self, s: Signals, steps: int) -> None:
         """Keep a grasped object that went out of sight at its last place in the hand, ever less sure."""
-        if s.object is not None:
+        if s.object_confidence >= self._minimum:
             self._lost_frames = 0
             self._hand_to_object = None
             if s.is_grasped and s.ee is not None and s.ee_orientation is not None:
@@ -201,20 +208,23 @@ class SignalReader:
             return
         if self._hand_to_object is None:
             return
-        self._lost_frames += 1
+        self._lost_frames += steps
         if not s.is_grasped or self._lost_frames > self._follow_frames:
             self._hand_to_object = None
             return
         if s.ee is None or s.ee_orientation is None:
             return
+        confidence = min(s.ee_confidence, self._follow_confidence * (1.0 - (self._lost_frames - 1) / self._follow_frames))
+        if confidence <= s.object_confidence:
+            return  # half hidden, but still better seen than guessed
         offset, turned = self._hand_to_object
         x, y, z = rotate(s.ee_orientation, offset)
         s.object = (s.ee[0] + x, s.ee[1] + y, s.ee[2] + z)
-        s.object_confidence = min(s.ee_confidence, self._follow_confidence * (1.0 - (self._lost_frames - 1) / self._follow_frames))
+        s.object_confidence = confidence
         s.followed = True
-        if turned is not None and s.object_orientation is None:
+        if turned is not None and s.object_orientation_confidence < confidence:
             s.object_orientation = quaternion_multiply(s.ee_orientation, turned)
-            s.object_orientation_confidence = s.object_confidence
+            s.object_orientation_confidence = confidence
 
     def _measure(self, s: Signals) -> None:
         """Distances of this step, and the start when the object is first seen."""
@@ -254,8 +264,8 @@ class SignalReader:
         x, y, z = rotate(s.object_orientation, self._grasp_offset)
         return (s.object[0] + x, s.object[1] + y, s.object[2] + z)
 
-    def _differentiate(self, s: Signals, rate: float, width: float | None) -> None:
-        """Motions since the last step; None when either end is unknown."""
+    def _differentiate(self, s: Signals, rate: float, width: float | None, seen: float | None) -> None:
+        """Motions since the last step; None when either end is unknown. `seen` is the stamp of the image the object's pose comes from."""
         ee, thing = s.ee, s.object
         ee_step = object_step = None
         s.ee_speed = s.ee_rotation_speed = s.object_speed = s.relative_speed = s.width_speed = None
@@ -269,15 +279,34 @@ class SignalReader:
         if thing is not None and last is not None:
             object_step = (thing[0] - last[0], thing[1] - last[1], thing[2] - last[2])
             s.object_speed = math.sqrt(object_step[0] ** 2 + object_step[1] ** 2 + object_step[2] ** 2) * rate
+        one_step = True
+        if seen is not None:
+            one_step = self._motion_between_images(s, rate, seen)
         s.object_step = object_step
         s.step_scale = rate * REFERENCE_STEP_S
         held = bool(s.grasped) and self._last_grasped
-        if held and ee_step is not None and object_step is not None:
+        if held and one_step and ee_step is not None and object_step is not None:
             s.relative_speed = distance(object_step, ee_step) * rate
         if held and width is not None and self._last_width is not None:
             s.width_speed = abs(width - self._last_width) * rate
-        if s.object_static is None and s.object_speed is not None:
+        if s.object_static is None and s.object_speed is not None and seen is None:
             s.object_static = s.object_speed <= self._static_speed
             s.is_static = s.object_static and s.object_sure
         self._last_ee, self._last_ee_orientation, self._last_object = ee, s.ee_orientation, thing
         self._last_width, self._last_grasped = width, bool(s.grasped)
+
+    def _motion_between_images(self, s: Signals, rate: float, seen: float) -> bool:
+        """Time the object's motion by its images, and return whether it is that of one control step, as the hand's is.
+
+        A pose that stands for two steps, because no new image came, is no sign that the object stood still.
+        """
+        last, self._last_seen = self._last_seen, seen
+        if s.followed or last is None:
+            return True
+        steps = (seen - last) * rate
+        if steps < STEPS_TOLERANCE:
+            s.object_speed = self._image_speed
+        elif s.object_speed is not None:
+            s.object_speed = s.object_speed / steps
+        self._image_speed = s.object_speed
+        return abs(steps - 1.0) <= STEPS_TOLERANCE

@@ -6,12 +6,14 @@ Key names carry their unit; times are seconds, never frames. Start at `load_task
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from stage_core.configuration import from_mapping, load_yaml
 from stage_core.errors import ConfigurationError, nearest
+from stage_core.estimators_settings import SensingConfig
 from stage_core.thresholds import (
     CheckedRanges,
     LiftUprightThresholds,
@@ -23,6 +25,14 @@ from stage_core.thresholds import (
 )
 
 SCHEMA_VERSION = 1
+REACH_M = 3.0  # no arm on a bench reaches farther
+
+
+def _check_reach(name: str, values: tuple[float, ...]) -> None:
+    """Refuse lengths that no arm on a bench has to do with: centimetres, or infinity."""
+    for value in values:
+        if not abs(value) <= REACH_M:
+            raise ConfigurationError(f"{name} has {value} m; expected -{REACH_M:g} <= value <= {REACH_M:g}. Metres, not centimetres?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +55,8 @@ class ObjectsConfig:
         for value in self.half_size_m:
             if not 0.0 < value <= 0.5:
                 raise ConfigurationError(f"half_size_m is {value} m; expected 0 < value <= 0.5. Metres, not centimetres?")
+        _check_reach("rest_height_m", () if self.rest_height_m is None else (self.rest_height_m,))
+        _check_reach("grasp_offset_m", self.grasp_offset_m)
 
     @property
     def long_axis(self) -> int:
@@ -61,11 +73,25 @@ class GoalConfig:
         name: The goal's name in ObjectState messages.
         offset_m: From the goal's own position, as StageObservation.goal_position gives it, to where the object's centre belongs;
             arm base frame. On top of a 4 cm cube: [0, 0, 0.04].
+        position_m: (3,) of a taught goal, arm base frame, as `stage teach goal` writes it; None for one that is observed.
+        orientation_xyzw: (4,) of a taught goal; None where any orientation will do.
     """
 
     source: Literal["taught", "tag", "pose", "none"]
     name: str = "goal"
     offset_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    position_m: tuple[float, float, float] | None = None
+    orientation_xyzw: tuple[float, float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        _check_reach("offset_m", self.offset_m)
+        if self.source != "taught" and (self.position_m is not None or self.orientation_xyzw is not None):
+            raise ConfigurationError(f"position_m is given, but source is {self.source}; expected a pose for a taught goal alone.")
+        if self.position_m is not None and not all(abs(value) < 10.0 for value in self.position_m):
+            raise ConfigurationError(f"position_m is {self.position_m}; expected three numbers below 10 m. Metres, not millimetres?")
+        if self.orientation_xyzw is not None and not abs(math.hypot(*self.orientation_xyzw) - 1.0) < 1e-3:
+            length = math.hypot(*self.orientation_xyzw)
+            raise ConfigurationError(f"orientation_xyzw has length {length:.4f}; expected 1. Is it a quaternion, x y z w?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +220,7 @@ class TaskConfig:
         potentials: Scales and weights.
         costs: Weights.
         tiers: Degradation.
+        sensing: How a robot's sensors become grasp, contact and motion.
     """
 
     schema_version: int
@@ -207,6 +234,7 @@ class TaskConfig:
     potentials: PotentialsConfig = PotentialsConfig()
     costs: CostsConfig = CostsConfig()
     tiers: TiersConfig = TiersConfig()
+    sensing: SensingConfig = SensingConfig()
 
     def __post_init__(self) -> None:
         if self.schema_version != SCHEMA_VERSION:

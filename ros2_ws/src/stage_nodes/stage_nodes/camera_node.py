@@ -17,7 +17,7 @@ from stage_msgs.msg import ImageInfo
 from robot_drivers.camera import Camera, CameraFrame
 from robot_drivers.workcell import open_workcell
 from stage_core.errors import ConfigurationError, DeadlineError, DeviceError, nearest
-from stage_nodes.conversions import camera_info_to_message, image_to_message
+from stage_nodes.conversions import camera_info_to_message, depth_to_message, image_to_message
 from stage_nodes.diagnostics import NodeDiagnostics
 from stage_nodes.lifecycle import StageLifecycleNode
 from stage_nodes.node_process import run_node
@@ -51,11 +51,12 @@ class CameraNode(StageLifecycleNode):
             self._camera = self._open()
         self._camera.connect()
         description = self._camera.description
-        check_image_transport(self._camera_name, description.width * description.height * 3)
+        check_image_transport(self._camera_name, description.width * description.height * (4 if description.has_depth else 3))
 
     def start(self) -> None:
         name, depth = self._camera_name, reliable(IMAGE_DEPTH)
         self._images = self.create_publisher(Image, camera_topic(name, "image_raw"), depth)
+        self._depths = self.create_publisher(Image, camera_topic(name, "depth"), depth) if self._camera.description.has_depth else None
         self._calibrations = self.create_publisher(CameraInfo, camera_topic(name, "camera_info"), depth)
         self._informations = self.create_publisher(ImageInfo, camera_topic(name, "image_info"), depth)
         self._diagnostics = NodeDiagnostics(self)
@@ -75,6 +76,8 @@ class CameraNode(StageLifecycleNode):
         description = self._camera.description
         message = image_to_message(frame, description)
         self._images.publish(message)
+        if self._depths is not None and frame.depth is not None and self._depths.get_subscription_count():
+            self._depths.publish(depth_to_message(frame, description))  # larger than the image: only for those who ask
         self._calibrations.publish(camera_info_to_message(description, message.header.stamp))
         information = ImageInfo(header=message.header, camera=self._camera_name, sequence=frame.sequence, episode=episode)
         information.exposure = math.nan if frame.exposure is None else frame.exposure

@@ -18,6 +18,7 @@ from stage_msgs.msg import StageObservation as StageObservationMessage
 from robot_drivers.arm import ActionSpace, ArmCommand, ArmState
 from robot_drivers.camera import CameraDescription, CameraFrame
 from robot_drivers.gripper import GripperState
+from robot_drivers.perception.seen_pose import SeenPose
 from stage_core.monitor import StageEvent, StageUpdate
 from stage_core.observation import StageObservation
 
@@ -171,6 +172,30 @@ def image_from_message(message: Image) -> np.ndarray:
     return image if message.encoding == "rgb8" else image[..., ::-1]
 
 
+def depth_to_message(frame: CameraFrame, description: CameraDescription) -> Image:
+    """Return the 32FC1 message, m, of a frame's depth, which is aligned to its image and has the same stamp."""
+    height, width = frame.depth.shape
+    message = Image(height=height, width=width, encoding="32FC1", is_bigendian=0, step=4 * width)
+    message.header.stamp = to_time(frame.stamp)
+    message.header.frame_id = description.optical_frame
+    message.data = array.array("B", np.ascontiguousarray(frame.depth, dtype="<f4").tobytes())
+    return message
+
+
+def depth_from_message(message: Image) -> np.ndarray:
+    """Return (H, W) float32 m of a 32FC1 message (m) or a 16UC1 one (mm, as many ROS drivers send; 0 becomes NaN).
+
+    Raises:
+        ValueError: For any other encoding.
+    """
+    if message.encoding == "32FC1":
+        return np.frombuffer(message.data, dtype="<f4").reshape(message.height, message.width)
+    if message.encoding == "16UC1":
+        millimetres = np.frombuffer(message.data, dtype="<u2").reshape(message.height, message.width)
+        return np.where(millimetres == 0, np.float32(np.nan), millimetres.astype(np.float32) / np.float32(1000.0))
+    raise ValueError(f'depth encoding is "{message.encoding}"; expected 32FC1 (m) or 16UC1 (mm). Convert it in the camera\'s driver.')
+
+
 def camera_info_to_message(description: CameraDescription, stamp: Time) -> CameraInfo:
     """Return the CameraInfo of a camera; its image is not rectified, so `p` is the camera matrix with the distortion left to `d`."""
     distortion = [float(value) for value in description.distortion]
@@ -200,6 +225,13 @@ def _object_to_message(
     zero, identity = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0)
     message.pose = to_pose(zero if position is None else position, identity if orientation is None else orientation)
     return message
+
+
+def object_state_to_message(name: str, seen: SeenPose | None, stamp: Time) -> ObjectState:
+    """Return the message of one look at a thing, its pose in the arm base frame; None, not seen, becomes invalid marks."""
+    if seen is None:
+        return _object_to_message(name, None, None, 0.0, stamp)
+    return _object_to_message(name, seen.position, seen.orientation, seen.confidence, stamp)
 
 
 def stage_observation_to_message(observation: StageObservation, *, frame: str) -> StageObservationMessage:

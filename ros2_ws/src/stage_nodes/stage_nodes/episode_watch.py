@@ -39,7 +39,9 @@ class EpisodeWatch:
         settle_steps: Steps to go on after the first success.
         expects_status: A stage monitor takes part.
         expects_outcome: A simulation judges each step.
-        expects_commands: Every step is answered by a command (lockstep), so the trace can wait for it.
+        expects_commands: Every step is answered by a command (lockstep), so the trace can wait for it. False: real time, where
+            a step that never becomes whole is passed over.
+        skipped_steps: How many were.
     """
 
     horizon_steps: int
@@ -54,6 +56,7 @@ class EpisodeWatch:
     monitor_success: bool | None = None
     environment_success: bool | None = None
     success_once: bool = False
+    skipped_steps: int = 0
     start_stamp: float | None = None
     end_stamp: float | None = None
     trace_bytes: bytearray = field(default_factory=bytearray)
@@ -106,13 +109,27 @@ class EpisodeWatch:
         while self.end_step is None:
             step = self._steps.get(self._next)
             if step is None or not self._complete(step):
-                break
+                later = self._later_complete()
+                if later is None:
+                    break
+                # In real time a message may never come: a step without its stage or state is passed over, and counted.
+                self.skipped_steps += later - self._next
+                for sequence in range(self._next, later):
+                    self._steps.pop(sequence, None)
+                self._next = self._next_trace = later
+                continue
             self._finish(self._next, step)
             if self.end_step is None:
                 finished.append(self._next)
             self._next += 1
         self._extend_trace()
         return finished
+
+    def _later_complete(self) -> int | None:
+        """Return the first later step that is complete, in real time only: in lockstep every step is waited for."""
+        if self.expects_commands:
+            return None
+        return min((sequence for sequence, step in self._steps.items() if sequence > self._next and self._complete(step)), default=None)
 
     def _complete(self, step: _Step) -> bool:
         if step.stamp is None or (self.expects_status and step.stage is None):

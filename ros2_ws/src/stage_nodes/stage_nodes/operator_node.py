@@ -1,5 +1,6 @@
 """The terminal's keys for an operator: space stops the arm. `stage up` brings it up; `stage operator` is it alone.
 
+The keys y and n say whether the task is done: logged on `stage/operator_success` beside what the stage monitor finds, never read by it.
 Software stops are not a safety function: keep the hardware stop in reach. Start at `KEYS`.
 """
 
@@ -16,7 +17,7 @@ import tty
 
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from stage_msgs.msg import SafetyStatus
+from stage_msgs.msg import ArmState, EnvironmentOutcome, SafetyStatus
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
@@ -26,10 +27,13 @@ from stage_nodes.topics import (
     ARM_HOME,
     ARM_RECOVER,
     ARM_RESUME,
+    ARM_STATE,
     ARM_STOP,
     EMERGENCY_STOP,
     GRIPPER_HOME,
+    OPERATOR_SUCCESS,
     SAFETY_STATUS,
+    best_effort,
     latched,
     reliable,
 )
@@ -43,7 +47,10 @@ KEYS = {
     "h": (ARM_HOME, "bring the arm home, slowly"),
     "g": (GRIPPER_HOME, "home the gripper: it opens and closes"),
 }
-HELP = "space or s: STOP   " + "   ".join(f"{key}: {words}{' (twice)' if key in CONFIRMED else ''}" for key, (_, words) in KEYS.items())
+JUDGEMENTS = {"y": (True, "the task is done"), "n": (False, "the task is not done")}
+HELP = "space or s: STOP   " + "   ".join(
+    f"{key}: {words}{' (twice)' if key in CONFIRMED else ''}" for key, (_, words) in (*KEYS.items(), *JUDGEMENTS.items())
+)
 CONFIRM_S = 3.0
 
 
@@ -55,7 +62,10 @@ class OperatorNode(Node):
         self.exit_code: int | None = None
         self._stop_topic = self.create_publisher(Empty, EMERGENCY_STOP, reliable(1))
         self._callers = {name: self.create_client(Trigger, name) for name in (ARM_STOP, *(service for service, _ in KEYS.values()))}
+        self._judgements = self.create_publisher(EnvironmentOutcome, OPERATOR_SUCCESS, reliable(10))
         self.create_subscription(SafetyStatus, SAFETY_STATUS, self._tell, latched())
+        self.create_subscription(ArmState, ARM_STATE, self._note_step, best_effort())
+        self._step: ArmState | None = None
         self._told = ""
         self._asked: tuple[str, float] = ("", 0.0)
         self._end = threading.Event()
@@ -74,6 +84,8 @@ class OperatorNode(Node):
                 print(f"{KEYS[key][1]}: press {key} again within {CONFIRM_S:g} s. Stand clear, the hardware stop in reach.", flush=True)
                 return
             self._call(KEYS[key][0])
+        elif key in JUDGEMENTS:
+            self._judge(*JUDGEMENTS[key])
         elif key.strip():
             print(HELP, flush=True)
 
@@ -93,6 +105,18 @@ class OperatorNode(Node):
             print(f"{service}: the arm node does not answer. Use the hardware stop if the arm moves.", flush=True)
             return
         client.call_async(Trigger.Request()).add_done_callback(lambda future: print(f"{service}: {future.result().message}", flush=True))
+
+    def _note_step(self, state: ArmState) -> None:
+        self._step = state
+
+    def _judge(self, success: bool, words: str) -> None:
+        """Publish the judgement with stamp, episode and sequence of the newest control step."""
+        if self._step is None:
+            print(f"{words}: not noted, no arm state came yet. Is the graph up?", flush=True)
+            return
+        step = self._step
+        self._judgements.publish(EnvironmentOutcome(header=step.header, sequence=step.sequence, episode=step.episode, success=success))
+        print(f"noted: {words} (episode {step.episode}, step {step.sequence})", flush=True)
 
     def _tell(self, status: SafetyStatus) -> None:
         words = f"arm: {status.mode}{f' ({status.reason})' if status.reason else ''}, source {status.source}"

@@ -33,7 +33,7 @@ def read_parameters(node: Node, kind: type[Parameters]) -> Parameters:
     for entry in dataclasses.fields(kind):
         required = entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING
         default = _default(entry, hints[entry.name])
-        descriptor = ParameterDescriptor(description=entry.metadata.get("description", ""), dynamic_typing=True)
+        descriptor = ParameterDescriptor(description=entry.metadata.get("description", ""), dynamic_typing=True, read_only=True)
         value = node.declare_parameter(entry.name, default, descriptor).value
         if required and value in (None, "", []):
             raise ConfigurationError(

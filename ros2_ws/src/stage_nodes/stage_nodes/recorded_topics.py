@@ -10,6 +10,7 @@ from stage_msgs.msg import (
     ArmState,
     EnvironmentOutcome,
     ImageInfo,
+    ObjectState,
     PolicyStatus,
     SafetyStatus,
     StageEvent,
@@ -36,13 +37,14 @@ class RecordedTopic:
         return f"{package}/{folder}/{self.kind.__name__}"
 
 
-def recorded_topics(cameras: tuple[str, ...], *, truth: bool, monitor: bool) -> list[RecordedTopic]:
+def recorded_topics(cameras: tuple[str, ...], *, truth: bool, monitor: bool, objects: tuple[str, ...] = ()) -> list[RecordedTopic]:
     """Return the topics of a graph.
 
     Args:
         cameras: Camera names.
         truth: The workcell is a simulation that tells its truth.
         monitor: A stage monitor takes part.
+        objects: Names of the things whose poses are looked for.
     """
     listed = [
         RecordedTopic(topics.ARM_STATE, ArmState, group="state"),
@@ -51,10 +53,12 @@ def recorded_topics(cameras: tuple[str, ...], *, truth: bool, monitor: bool) -> 
         RecordedTopic(topics.STAGE_OBSERVATION, StageObservation, group="observation" if monitor else ""),
         RecordedTopic(topics.STAGE_STATUS, StageStatus, group="status" if monitor else ""),
         RecordedTopic(topics.STAGE_EVENTS, StageEvent, latched=True),
+        RecordedTopic(topics.OPERATOR_SUCCESS, EnvironmentOutcome),
         RecordedTopic(topics.POLICY_STATUS, PolicyStatus),
         RecordedTopic(topics.SAFETY_STATUS, SafetyStatus, latched=True),
     ]
     listed += [RecordedTopic(topics.COMMAND_PREFIX + source, ArmCommand, group="command") for source in topics.COMMAND_SOURCES]
+    listed += [RecordedTopic(topics.OBJECT_PREFIX + name, ObjectState) for name in objects]
     if truth:
         listed.append(RecordedTopic(topics.TRUTH_OBSERVATION, StageObservation, group="truth"))
         listed.append(RecordedTopic(topics.TRUTH_OUTCOME, EnvironmentOutcome, group="outcome"))

@@ -47,6 +47,7 @@ class RecorderParameters:
 
     episode_root: str = field(metadata={"description": "folder that episodes are saved below"})
     cameras: tuple[str, ...] = field(default=(), metadata={"description": "camera names to record"})
+    objects: tuple[str, ...] = field(default=(), metadata={"description": "names of the things whose poses are recorded (objects/<name>)"})
     truth: bool = field(default=False, metadata={"description": "the workcell is a simulation that tells its truth"})
     monitor: bool = field(default=True, metadata={"description": "a stage monitor takes part"})
     lockstep: bool = field(default=False, metadata={"description": "acknowledge each step once all of it is recorded"})
@@ -64,7 +65,12 @@ class RecorderNode(Node):
             self.get_logger().warning(f"an interrupted episode was repaired: {directory}")
         self._recording: Recording | None = None
         self._safety: SafetyStatus | None = None
-        self._topics = recorded_topics(self._parameters.cameras, truth=self._parameters.truth, monitor=self._parameters.monitor)
+        self._topics = recorded_topics(
+            self._parameters.cameras,
+            truth=self._parameters.truth,
+            monitor=self._parameters.monitor,
+            objects=self._parameters.objects,
+        )
         self._completeness = StepCompleteness(tuple({topic.group for topic in self._topics if topic.group}))
         self._steps: dict[int, tuple[int, int]] = {}
         self._acknowledgements = self.create_publisher(StepAcknowledgement, LOCKSTEP_ACKNOWLEDGE, reliable(50))

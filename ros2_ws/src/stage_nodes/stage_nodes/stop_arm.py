@@ -28,7 +28,7 @@ def main() -> int:
     client = node.create_client(Trigger, ARM_STOP)
     try:
         if not client.wait_for_service(timeout_sec=DEADLINE_S):
-            print("the arm node does not answer; its driver's own watchdog has stopped the arm")
+            print("the arm node does not answer; a controller stops by itself when its client is gone. Look at the arm")
             return 1
         future = client.call_async(Trigger.Request())
         rclpy.spin_until_future_complete(node, future, timeout_sec=DEADLINE_S)

@@ -14,10 +14,15 @@ TRUTH_OUTCOME = "truth/outcome"
 STAGE_OBSERVATION = "stage/observation"
 STAGE_STATUS = "stage/status"
 STAGE_EVENTS = "stage/events"
+STAGE_MARKERS = "stage/markers"
+OBJECT_PREFIX = "objects/"
+OPERATOR_SUCCESS = "stage/operator_success"
 POLICY_STATUS = "policy/status"
 EPISODE_STATUS = "episode/status"
 LOCKSTEP_ACKNOWLEDGE = "lockstep/acknowledge"
 HEARTBEAT = "heartbeat"
+TRANSFORMS = "tf"
+TRANSFORMS_STATIC = "tf_static"
 DIAGNOSTICS = "/diagnostics"
 CLOCK = "/clock"
 
@@ -42,7 +47,7 @@ LEASE_SECONDS = 1.0
 
 
 def camera_topic(camera: str, leaf: str) -> str:
-    """Return `cameras/<camera>/<leaf>`; leaf is image_raw, camera_info or image_info."""
+    """Return `cameras/<camera>/<leaf>`; leaf is image_raw, depth, camera_info or image_info."""
     return f"cameras/{camera}/{leaf}"
 
 

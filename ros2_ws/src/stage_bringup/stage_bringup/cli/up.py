@@ -35,6 +35,8 @@ class Options(CommonOptions):
     """Connect and publish; never command anything."""
     full_speed: bool = False
     """Use the workcell file's speeds on a real robot, instead of 0.25 m/s and a fifth of the joint speeds."""
+    perception: str = ""
+    """A bundled perception file (tabletop) or a file of your own: which objects are looked for in which camera; empty: none."""
     instruction: str = ""
     """What the policy is told; empty takes the task's own words."""
     episodes: int | None = None
@@ -91,6 +93,7 @@ def run(options: Options) -> int:
         namespace=options.namespace,
         log_level=options.log_level,
         params_file=options.params_file,
+        perception=options.perception,
         operator_keys=sys.stdin.isatty(),
         choices=LaunchChoices(
             robot_address=options.robot_address, dry_run=options.dry_run, read_only=options.read_only, full_speed=options.full_speed
