@@ -26,7 +26,8 @@ SETTINGS = ("set_collision_behavior", "set_joint_impedance", "set_ne_to_ee", "se
 def fake():
     with FakeFranka(own_address()) as controller:
         yield controller
-        assert "protocol_error" not in controller.log.counts
+        # A connection that a fault cut may end within a message.
+        assert "protocol_error" not in controller.log.counts or {"fault_injected", "restarted"} & set(controller.log.counts)
         assert not controller.log.violations
 
 

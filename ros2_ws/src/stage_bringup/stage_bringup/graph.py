@@ -180,11 +180,17 @@ class _Builder:
             "episode_root": str(Path(self.request.episode_root).expanduser().resolve()),
             "cameras": self.cameras,
             "objects": self.objects,
+            "expected": self.expected_topics(),
             "truth": self.truth,
             "lockstep": self.lockstep,
             "settings_json": json.dumps(facts),
         }
         return self._node("recorder", "recorder_node", parameters)
+
+    def expected_topics(self) -> list[str]:
+        """Return what an episode must not begin without: whoever records first must have found whoever speaks."""
+        topics = ["arm/state", "stage/observation", "stage/status", *(f"cameras/{name}/image_raw" for name in self.cameras)]
+        return topics + ([f"command/{self.request.source}"] if self.request.source != "none" else [])
 
     def camera_facts(self) -> list[dict[str, Any]]:
         """Return for episode.json where each calibrated camera is and how it is set; the rest the camera tells itself."""

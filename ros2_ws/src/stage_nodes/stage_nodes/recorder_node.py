@@ -40,6 +40,8 @@ from stage_nodes.topics import (
 )
 from stage_recorder.repair import repair_interrupted
 
+DISCOVERY_S = 5.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class RecorderParameters:
@@ -51,6 +53,10 @@ class RecorderParameters:
     truth: bool = field(default=False, metadata={"description": "the workcell is a simulation that tells its truth"})
     monitor: bool = field(default=True, metadata={"description": "a stage monitor takes part"})
     lockstep: bool = field(default=False, metadata={"description": "acknowledge each step once all of it is recorded"})
+    expected: tuple[str, ...] = field(
+        default=(),
+        metadata={"description": "topics that must have a publisher before an episode begins, so that its first messages are not lost"},
+    )
     settings_json: str = field(default="{}", metadata={"description": "what else belongs into episode.json"})
 
 
@@ -117,6 +123,7 @@ class RecorderNode(Node):
         if self._recording is not None:
             answer.message = f"episode {self._recording.identifier} is being recorded. Stop it before the next one."
             return answer
+        self._wait_for_publishers()
         try:
             settings = {**json.loads(self._parameters.settings_json), **json.loads(request.settings_json or "{}")}
             self._recording = Recording(self._root, self._topics, request, settings)
@@ -131,6 +138,15 @@ class RecorderNode(Node):
         self.get_logger().info(answer.message)
         self._publish_status()
         return answer
+
+    def _wait_for_publishers(self) -> None:
+        """Wait until everything expected is found; DDS finds some participants only with its second round of announcements, after 3 s."""
+        deadline = time.monotonic() + DISCOVERY_S
+        while missing := [name for name in self._parameters.expected if self.count_publishers(name) == 0]:
+            if time.monotonic() > deadline:
+                self.get_logger().warning(f"nobody publishes {', '.join(missing)} yet; the episode begins without")
+                return
+            time.sleep(0.02)
 
     def _stop(self, request: StopEpisode.Request, answer: StopEpisode.Response) -> StopEpisode.Response:
         if self._recording is None:
