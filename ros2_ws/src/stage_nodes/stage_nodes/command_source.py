@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from rclpy.node import Node
@@ -12,6 +13,7 @@ from std_srvs.srv import SetBool
 from stage_nodes.topics import COMMAND_PREFIX, SET_COMMAND_SOURCE, reliable
 
 DISCOVERY_DEADLINE_S = 10.0
+FORGOTTEN_S = 1.0  # a state that does not name this source any more says that it must ask again
 
 
 class CommandSource:
@@ -42,6 +44,7 @@ class CommandSource:
         self.active = False
         self.token = 0
         self.message = ""
+        self._confirmed_at = 0.0
         self._confirmed = False  # True once the arm's state said that this source commands it
         self._publisher = node.create_publisher(ArmCommand, COMMAND_PREFIX + source, reliable(10))
         self._client = node.create_client(SetCommandSource, SET_COMMAND_SOURCE)
@@ -50,7 +53,7 @@ class CommandSource:
     def note_source(self, source: str) -> None:
         """Learn from the arm's state who commands it: a source that lost the arm (a switch, a restart) must ask again."""
         if source == self._source:
-            self._confirmed = True
+            self._confirmed, self._confirmed_at = True, time.monotonic()
         elif self.active and self._confirmed:
             self.active, self._confirmed = False, False
             self.message = f"the arm is no longer commanded by {self._source} but by {source}"
@@ -78,7 +81,7 @@ class CommandSource:
         if not request.data:
             self.release()
             answer.message = "the arm was given back"
-        elif not self.active:
+        elif not self.active or time.monotonic() - self._confirmed_at > FORGOTTEN_S:  # a new arm node knows no old token
             call = self._client.call_async(SetCommandSource.Request(source=self._source, requester=self._node.get_name()))
             call.add_done_callback(self._granted)
             answer.message = "asked for the arm"
