@@ -92,7 +92,7 @@ class DryRunObserver(Observer):
 
 def run(quick: bool) -> dict[str, Any]:
     """Return the figures of both arms."""
-    seconds = 15.0 if quick else 300.0  # ten minutes in all
+    seconds = 15.0 if quick else 300.0  # per arm
     rows = [dry_run(robot, seconds) for robot in ("franka", "xarm")]
     return {
         "value": {row["robot"]: {"ratio_p99": row["ratio_p99"], "watchdog": row["watchdog"]} for row in rows},

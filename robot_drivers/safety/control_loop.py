@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 
+CLOSEST = 0.8  # of a period between the beginnings of two turns; lateness is made up for over several of them
 STUCK_S = 0.5  # a loop that is silent for longer is stuck
 
 
 class ControlLoop:
-    """Calls one function periodically; late turns are not caught up. The function must not raise."""
+    """Calls one function periodically; a late turn moves those after it. The function must not raise."""
 
     def __init__(self, turn: Callable[[], None], *, period_s: float) -> None:
         """Call `turn` every `period_s` seconds once started."""
@@ -52,7 +53,9 @@ class ControlLoop:
     def _run(self) -> None:
         due = time.monotonic()
         while not self._end.is_set():
+            begun = time.monotonic()
             self._turn()
             self._turned_at = time.monotonic()
-            due = max(due + self._period, self._turned_at)
-            self._end.wait(due - self._turned_at)
+            # A turn right after a late one would send two set-points at once: the arm would see a jump in speed.
+            due = max(due + self._period, begun + CLOSEST * self._period)
+            self._end.wait(max(0.0, due - self._turned_at))
