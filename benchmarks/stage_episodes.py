@@ -96,8 +96,9 @@ def _write_task(task: str, path: Path, truth: TruthLog, noise: SensorNoise, gene
 
 def _write_camera(path: Path, painter: EpisodePainter, truth: TruthLog, noise: SensorNoise, generator: np.random.Generator) -> None:
     pictures = painter.paint(truth, IMAGE_EVERY)
+    unfinished = path.with_suffix(".tmp.npz")
     np.savez(
-        path,
+        unfinished,
         steps=pictures.steps,
         colours=noise.colours(pictures.colours, generator),
         depths=noise.depths(pictures.depths, generator),
@@ -105,6 +106,7 @@ def _write_camera(path: Path, painter: EpisodePainter, truth: TruthLog, noise: S
         intrinsics=painter.camera_model().intrinsics,
         camera_in_base=noise.extrinsics(painter.camera_in_base(), generator),
     )
+    unfinished.replace(path)
 
 
 def save_privileged(path: Path, observations: list[StageObservation]) -> None:
