@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.task import Future
 from stage_msgs.msg import ArmCommand
 from stage_msgs.srv import SetCommandSource
 from std_srvs.srv import SetBool
@@ -13,6 +15,8 @@ from std_srvs.srv import SetBool
 from stage_nodes.topics import COMMAND_PREFIX, SET_COMMAND_SOURCE, reliable
 
 DISCOVERY_DEADLINE_S = 10.0
+ASK_AGAIN_S = 1.0  # without an answer: an arm node that was killed is still listed, and takes the question with it
+ANSWER_DEADLINE_S = 10.0
 FORGOTTEN_S = 1.0  # a state that does not name this source any more says that it must ask again
 
 
@@ -48,6 +52,9 @@ class CommandSource:
         self._confirmed = False  # True once the arm's state said that this source commands it
         self._publisher = node.create_publisher(ArmCommand, COMMAND_PREFIX + source, reliable(10))
         self._client = node.create_client(SetCommandSource, SET_COMMAND_SOURCE)
+        self._asked: Future | None = None  # the question that waits for its answer
+        self._asked_until = 0.0
+        node.create_timer(ASK_AGAIN_S, self._ask_again, clock=Clock(clock_type=ClockType.STEADY_TIME))
         node.create_service(SetBool, run_service, self._run)
 
     def note_source(self, source: str) -> None:
@@ -65,6 +72,7 @@ class CommandSource:
 
     def release(self) -> None:
         """Give the arm back; the answer is not waited for."""
+        self._forget_question()
         if self.active:
             self.active, self._confirmed = False, False
             self._client.call_async(SetCommandSource.Request(source="none", requester=self._node.get_name()))
@@ -82,12 +90,36 @@ class CommandSource:
             self.release()
             answer.message = "the arm was given back"
         elif not self.active or time.monotonic() - self._confirmed_at > FORGOTTEN_S:  # a new arm node knows no old token
-            call = self._client.call_async(SetCommandSource.Request(source=self._source, requester=self._node.get_name()))
-            call.add_done_callback(self._granted)
+            self._asked_until = time.monotonic() + ANSWER_DEADLINE_S
+            self._ask()
             answer.message = "asked for the arm"
         return answer
 
-    def _granted(self, call) -> None:
+    def _ask(self) -> None:
+        self._forget_question()
+        self._asked = self._client.call_async(SetCommandSource.Request(source=self._source, requester=self._node.get_name()))
+        self._asked.add_done_callback(self._granted)
+
+    def _ask_again(self) -> None:
+        if self._asked is None:
+            return
+        if time.monotonic() < self._asked_until:
+            self._ask()
+            return
+        self._forget_question()
+        self.message = f"{self._client.srv_name} did not answer within {ANSWER_DEADLINE_S:g} s. Look at the arm node, then run again."
+        self._node.get_logger().error(self.message)
+
+    def _forget_question(self) -> None:
+        """Wait for no answer any more; the answer to an older question would bring an older token."""
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            self._client.remove_pending_request(asked)
+
+    def _granted(self, call: Future) -> None:
+        if call is not self._asked:
+            return
+        self._asked = None
         answer = call.result()
         self._confirmed = False
         self.active, self.token, self.message = answer.accepted, answer.token, answer.message
