@@ -2,7 +2,7 @@
 
 Each scripted episode, half of them with an induced failure, is simulated once. `stage_reference` labels it with the simulator's own
 eyes; the monitor labels it at tier 9 (privileged), and, in another process that is given measurements alone, at tiers 0 and 1
-(forward kinematics, finger width, motor force, wrist force, all with noise) and, for the first episodes of each task, at tier 2
+(forward kinematics, finger width, motor force, wrist force, all with noise) and at tier 2
 (colour and depth of a camera beside the bench, with image noise, wrong extrinsics, latency, and the hand in the way). At tier 9 the
 bundled task files count as they are; the few thresholds that a sensed bench widens, and the sizes and colours of its things, were set
 on the seeds from TUNING_SEED on. FIRST_SEED and those after it judge. Start at `run`.
@@ -33,7 +33,7 @@ from stage_core.labels import label_observations
 from stage_core.task import load_task
 
 TUNING_SEED, FIRST_SEED = 41_000, 43_000
-EPISODES, WITH_CAMERA = 100, 25  # per task; drawing takes most of the time
+EPISODES, WITH_CAMERA = 100, 100  # per task; drawing takes most of the time
 QUICK_TASKS, QUICK_EPISODES, QUICK_WITH_CAMERA = ("PushCube", "StackCube"), 4, 1
 AGREEMENT_LIMIT, ENTRY_LIMIT, FAILURE_LIMIT = 0.99, 0.95, 0.40
 TIERS = ("tier9", "tier0", "tier1", "tier2")
