@@ -66,6 +66,11 @@ class Observer:
         with self._lock:
             return list(self._states)
 
+    @property
+    def newest(self) -> Seen:
+        """The last of them; there must be one."""
+        return self._states[-1]
+
     def wait_until(self, holds: Any, timeout_s: float) -> bool:
         """Wait until `holds(states)`; False after `timeout_s`."""
         until = time.monotonic() + timeout_s

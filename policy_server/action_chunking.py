@@ -15,7 +15,7 @@ from policy_server.contract import PolicyContract
 from stage_core.errors import ConfigurationError
 
 ROUNDING = 1e-6  # of a period: k * dt is not exact in floating point
-EARLY = 0.2  # of a period: how early a jittering control step may take an action that it will not meet again
+EARLY = 0.4  # of a period: how early a jittering control step may take an action; without one it would hold the arm
 LATE = 1.1  # of a period: how late a jittering control step may still take the next action
 APART = 0.5  # of a period: two actions are never handed out closer together, not even at a change of chunks
 
@@ -107,7 +107,7 @@ class ChunkSchedule:
     def due(self, now: float) -> tuple[np.ndarray, int] | None:
         """Return (values (d,), index in the chunk) of the action due at `now`, each once; None: hold.
 
-        Call it once per control step; steps that jitter by a few percent of the period skip or repeat nothing.
+        Call it once per control step; steps that jitter by less than 0.4 of the period skip or repeat nothing.
         """
         if self._actions is None:
             return None
@@ -133,6 +133,10 @@ class ChunkSchedule:
         self._started = True
         self._handed_out = now
         return self._actions[index], index
+
+    def is_over(self, now: float) -> bool:
+        """Return True when no action can be due any more at `now` without another chunk."""
+        return self._actions is None or not self.remaining or now - self._stamp > self.max_chunk_age_s + ROUNDING * self.period_s
 
     def age(self, now: float) -> float:
         """Return the time since the observation of the chunk in use, s; NaN without a chunk."""

@@ -79,6 +79,7 @@ class FrankaArm(Arm):
         urdf = urdf_with_tool(URDF, FLANGE_LINK, np.array(settings.flange_to_tool))
         joint_names = tuple(f"fr3_joint{i + 1}" for i in range(JOINTS))
         model = Kinematics(urdf, TOOL_LINK, joint_names, BASE_LINK)
+        self._forward = model.forward
         self._description = ArmDescription(
             name=name,
             joint_names=joint_names,
@@ -140,7 +141,7 @@ class FrankaArm(Arm):
         try:
             wait_until_ready(readiness.find_obstacle, name=self._name, timeout_s=timeout_s)
             robot = readiness.take()
-            self._retargeting = Retargeting.for_robot(robot, self._dynamics, self._period, self._steady)
+            self._retargeting = Retargeting.for_robot(robot, self._dynamics, self._period, forward=self._forward, steady=self._steady)
             link = FrankaLink(
                 robot,
                 clock=self._clock,

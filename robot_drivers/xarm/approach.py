@@ -20,6 +20,7 @@ SLACK = 1.5  # a target this much further than its stream moves per period is no
 CREEP = 0.002  # rad: closer targets are always sent as they are
 STREAM_GAP_S = 0.1  # targets further apart in time than this are not one stream
 LATE_PERIODS = 2.5  # a target that comes later than this was not given for the period after the one before
+ROUNDING = 1.01  # of the largest speed: a stream at its limit is not held up
 RESTED_S = 0.03  # without a set-point for this long the arm rests
 
 
@@ -53,7 +54,8 @@ class Approach:
         if at != self._goal_at:
             self._note(goal, at, pose)
         remaining = _distance(self._last, goal, pose)
-        if not self.under_way and remaining > SLACK * self._goal_speed * self._period + CREEP:
+        too_fast = self._too_fast(goal, remaining, pose)
+        if not self.under_way and (too_fast or remaining > SLACK * self._goal_speed * self._period + CREEP):
             self.under_way = True
             if now - self._sent_at > RESTED_S:
                 self._speed = 0.0
@@ -62,19 +64,30 @@ class Approach:
             braking = math.sqrt(2.0 * ACCELERATION * remaining)  # the speed from which the arm can still stop at the goal
             self._speed = min(self._top, self._goal_speed + braking, self._speed + ACCELERATION * self._period)
             step = self._speed * self._period
-            if remaining > max(step, CREEP * self._period):
-                self._last = self._step_towards(goal, step / remaining, pose)
+            if too_fast or remaining > max(step, CREEP * self._period):
+                self._last = self._step_towards(goal, min(1.0, step / remaining), pose)
                 return self._last
             self.under_way = False
         self._speed = remaining / self._period
         self._last = goal
         return goal
 
+    def _too_fast(self, goal: np.ndarray, remaining: float, pose: bool) -> bool:
+        """Return whether going to `goal` within one period would be too fast: a set-point before it was left out."""
+        seconds = ROUNDING * self._period
+        joints = not pose and remaining > self._top * seconds  # how fast they turn for a pose is the controller's to know
+        return joints or self._tool_distance(self._last, goal, pose) > self._tool_speed * seconds
+
+    def _tool_distance(self, before: np.ndarray, after: np.ndarray, pose: bool) -> float:
+        """Return how far the tool is from one to the other, m."""
+        if not pose:
+            before, after = self._forward(before), self._forward(after)
+        return math.dist(before[:3], after[:3])
+
     def _step_towards(self, goal: np.ndarray, share: float, pose: bool) -> np.ndarray:
         """Return the set-point at `share` of the way, or closer where the tool would be too fast."""
         values = _between(self._last, goal, share, pose)
-        before, after = (self._last, values) if pose else (self._forward(self._last), self._forward(values))
-        excess = math.dist(before[:3], after[:3]) / (self._tool_speed * self._period)
+        excess = self._tool_distance(self._last, values, pose) / (self._tool_speed * self._period)
         if excess <= 1.0:
             return values
         self._speed /= excess

@@ -102,6 +102,20 @@ def test_a_stream_passes_unaltered() -> None:
         assert approach.next(np.array([goal]), now, now, pose=False)[0] == goal
 
 
+FASTEST = 0.6  # rad/s, and m/s of the made-up tool
+RAMP = np.cumsum(np.minimum(np.arange(0.05, 2.0, 0.05), FASTEST)) * PERIOD  # targets, one a period: 5 rad/s2, then steady
+
+
+@pytest.mark.parametrize("limit", [{"speed": FASTEST}, {"speed": 9.0, "tool_speed": FASTEST}])
+def test_a_target_after_one_that_was_left_out_is_no_faster_than_the_arm_may_go(limit) -> None:
+    """The thread that sends was held up: target 20 was never sent, and 21 comes one period after the last that was."""
+    approach = make_approach(**limit)
+    goals = [*RAMP[:20], *RAMP[21:30], *[RAMP[29]] * 9]
+    way = [float(approach.next(np.array([goal]), PERIOD * k, PERIOD * k, pose=False)[0]) for k, goal in enumerate(goals)]
+    assert np.diff(way).max() <= 1.01 * FASTEST * PERIOD
+    assert way[:20] == goals[:20] and way[-1] == RAMP[29]
+
+
 def test_a_far_target_is_approached_with_bounded_speed_and_acceleration_and_reached() -> None:
     approach, goal, way = make_approach(), np.array([0.4]), [0.0]
     for k in range(200):

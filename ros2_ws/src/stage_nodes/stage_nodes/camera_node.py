@@ -20,7 +20,7 @@ from stage_core.errors import ConfigurationError, DeadlineError, DeviceError, ne
 from stage_nodes.conversions import camera_info_to_message, depth_to_message, image_to_message
 from stage_nodes.diagnostics import NodeDiagnostics
 from stage_nodes.lifecycle import StageLifecycleNode
-from stage_nodes.node_process import run_node
+from stage_nodes.node_process import CAMERAS, ask_for_precedence, run_node
 from stage_nodes.parameters import read_parameters
 from stage_nodes.topics import IMAGE_DEPTH, camera_topic, reliable
 from stage_nodes.transport import check_image_transport
@@ -62,6 +62,7 @@ class CameraNode(StageLifecycleNode):
         self._diagnostics = NodeDiagnostics(self)
         self._diagnostics.watch("images", max_age_s=3.0 / self._camera.description.rate_hz if not self._hosted else math.inf)
         if not self._hosted:
+            ask_for_precedence(CAMERAS)
             self._thread = threading.Thread(target=self._capture_forever, name="capture", daemon=True)
             self._thread.start()
 

@@ -24,13 +24,17 @@ from stage_core.supervision import die_with_supervisor
 DEBUG_VARIABLE = "STAGE_DEBUG"
 
 
-CONTROL_PATH = -10  # niceness of what a real arm waits for
+CONTROL_PATH, CAMERAS = -10, -5  # niceness of what a real arm waits for at each step, and of what it may wait for a little
 
 
-def ask_for_precedence() -> None:
-    """Ask the scheduler to run this process before others: the arm waits for it. Without the right to it nothing changes."""
+def ask_for_precedence(niceness: int = CONTROL_PATH) -> None:
+    """Ask the scheduler to run this process before others: the arm waits for it. Without the right to it nothing changes.
+
+    Linux keeps a niceness for each thread: those that take messages off the network are there already, later ones inherit it.
+    """
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, CONTROL_PATH)
+        for thread in os.listdir("/proc/self/task"):
+            os.setpriority(os.PRIO_PROCESS, int(thread), niceness)
 
 
 def run_node(make_node: Callable[[], Node]) -> int:

@@ -172,21 +172,24 @@ class PolicyNode(StageLifecycleNode):
         now = from_time(state.header.stamp)
         for answer in self._worker.answers():
             self._take(answer, now)
-        if self._needs_chunk():
+        if self.parameters.lockstep and self._needs_chunk(now):
             self._request_chunk(state, now)
         due = self._schedule.due(now)
         if due is not None:
             self._send(state, now, ActionSpace(self._contract.action.space), due[0])
         elif self.parameters.lockstep:
             self._send(state, now, ActionSpace.HOLD, None)
+        if not self.parameters.lockstep and self._needs_chunk(now):  # after the action that is due: an observation takes time to build
+            self._request_chunk(state, now)
         if self._steps_since_request is not None:
             self._steps_since_request += 1
         self._publish_status(state)
 
-    def _needs_chunk(self) -> bool:
+    def _needs_chunk(self, now: float) -> bool:
         if self._worker.busy:
             return False
-        return self._steps_since_request is None or self._steps_since_request >= self._contract.execute
+        asked = self._steps_since_request
+        return asked is None or asked >= self._contract.execute or (asked > 0 and self._schedule.is_over(now))
 
     def _request_chunk(self, state: ArmState, now: float) -> None:
         images = self._collector.images()
