@@ -21,7 +21,7 @@ from stage_core.labels import label_observations
 from stage_core.task import load_task
 from stage_recorder.label_files import ARRAY_FILE, LABEL_FILE, read_label_file, read_labels
 from stage_recorder.reader import read_episode
-from stage_recorder.schema import EpisodeError, read_metadata, write_metadata
+from stage_recorder.schema import EpisodeError, keep_task_file, read_metadata, write_metadata
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs/schemas/stage_labels.schema.json"
 
@@ -105,6 +105,16 @@ def test_what_is_up_to_date_is_passed_over_and_a_changed_task_log_or_mode_is_lab
     changed = label_episode(log, LabelSettings(task=str(changed_task(tmp_path))))
     assert changed["written"] and changed["different_steps"] > 0
     assert label_episode(log, LabelSettings(potential_mode="literal"))["written"]
+
+
+def test_an_episode_is_labelled_with_the_task_file_that_was_recorded_beside_it(tmp_path):
+    own = changed_task(tmp_path)
+    directory = labelled_log(tmp_path / "episodes", task=str(own))
+    assert label_episode(directory, LabelSettings(write=False))["different_steps"] > 0  # the bundled task of that name is another one
+    keep_task_file(directory, own.read_text())
+    own.unlink()
+    assert label_episode(directory, LabelSettings(write=False))["different_steps"] == 0
+    assert label_episode(directory, LabelSettings(write=False, task="PushCube"))["different_steps"] > 0
 
 
 def test_a_label_file_without_its_own_arrays_is_no_label(log):

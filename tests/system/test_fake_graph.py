@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 
 import pytest
 from conftest import alive, wait_until
 
+from stage_bringup.configuration_files import find_task
 from stage_recorder.reader import read_episode
+from stage_recorder.schema import TASK_FILE
 
 FAKE = {"workcell": "fake", "policy": "scripted"}
 
@@ -24,6 +27,7 @@ def test_episodes_are_run_recorded_and_read_back(graph, lines, tmp_path):
     for result in results:
         episode = read_episode(result["directory"])
         assert episode.metadata["state"] == "saved"
+        assert (Path(result["directory"]) / TASK_FILE).read_bytes() == find_task("PushCube").read_bytes()
         assert len(episode.stamps) >= 25 and episode.images["base"].shape[1:] == (128, 128, 3)
         assert episode.action_space == "ee_delta_pose" and episode.actions.shape[1] == 6
 

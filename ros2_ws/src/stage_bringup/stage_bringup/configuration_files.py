@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stage_core.configuration import load_yaml
 from stage_core.errors import ConfigurationError, nearest
+from stage_recorder.schema import TASK_FILE
 
 
 def configuration_root() -> Path:
@@ -72,6 +73,22 @@ def find_task(name: str) -> Path:
     """Return the file of a task by its name in any spelling, or a path. Raises ConfigurationError as `task_name`."""
     known = task_name(name)
     return known_tasks().get(known) or Path(known).expanduser().resolve()
+
+
+def find_episode_task(directory: Path, recorded: str, named: str = "") -> Path:
+    """Return the task file that an episode is to be labelled with.
+
+    Args:
+        directory: The episode's.
+        recorded: Name of the task in its episode.json.
+        named: Name or path of another one; empty takes the file that was recorded with the episode, or for a log without one the
+            bundled task of the recorded name.
+
+    Raises:
+        ConfigurationError: As `task_name`.
+    """
+    copy = Path(directory) / TASK_FILE
+    return copy if not named and copy.is_file() else find_task(named or recorded)
 
 
 def plain_key(name: str) -> str:

@@ -182,6 +182,7 @@ class _Builder:
             "objects": self.objects,
             "expected": self.expected_topics(),
             "truth": self.truth,
+            "task_file": str(find_task(self.request.task)),
             "lockstep": self.lockstep,
             "settings_json": json.dumps(facts),
         }

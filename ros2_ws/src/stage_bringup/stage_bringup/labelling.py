@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from stage_bringup.configuration_files import find_task, task_name
+from stage_bringup.configuration_files import find_episode_task, task_name
 from stage_core.errors import ConfigurationError
 from stage_core.labels import EpisodeLabels, label_observations
 from stage_core.observation import StageObservation
@@ -63,7 +63,7 @@ def label_episode(directory: Path, settings: LabelSettings) -> dict[str, Any]:
         StageError: If the episode cannot be read or labelled, naming it.
     """
     metadata = read_metadata(directory)
-    task_file = find_task(_named(settings.task or metadata["task"]))
+    task_file = find_episode_task(directory, metadata["task"], _named(settings.task))
     task = load_task(task_file)
     if metadata["control_rate_hz"] is None:
         raise ConfigurationError(f"{directory}: episode.json has no control_rate_hz; the labels count time in steps of it. Add it there.")
@@ -84,7 +84,7 @@ def label_episode(directory: Path, settings: LabelSettings) -> dict[str, Any]:
 
 def _named(task: str) -> str:
     try:
-        return task_name(task)
+        return task and task_name(task)
     except ConfigurationError as error:
         raise ConfigurationError(f'--task is "{task}": {error}') from None
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stage_bringup.configuration_files import find_task
+from stage_bringup.configuration_files import find_episode_task
 from stage_core.errors import ConfigurationError
 from stage_core.labels import label_observations
 from stage_core.observation import StageObservation
@@ -55,7 +55,7 @@ def rebuild_episode(directory: Path, task_name: str = "") -> dict[str, Any]:
         ConfigurationError: If the log holds no stage observations, or none of the topics they came from.
     """
     metadata = read_metadata(directory)
-    task = load_task(find_task(task_name or metadata["task"]))
+    task = load_task(find_episode_task(directory, metadata["task"], task_name))
     rate = float(metadata["control_rate_hz"])
     topics = read_raw(directory)
     recorded = recorded_observations(directory, topics)

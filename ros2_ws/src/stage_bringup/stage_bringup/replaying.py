@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stage_bringup.configuration_files import find_task
+from stage_bringup.configuration_files import find_episode_task
 from stage_bringup.graph_description import Graph, GraphRequest, ProcessDescription
 from stage_bringup.labelling_rebuild import input_settings, recorded_observations
 from stage_core.errors import ConfigurationError
@@ -33,7 +33,7 @@ def replay_graph(
     metadata = read_metadata(directory)
     if metadata["control_rate_hz"] is None:
         raise ConfigurationError(f"{directory}: episode.json has no control_rate_hz; the monitor counts time in steps of it. Add it there.")
-    task_file = find_task(task_name or metadata["task"])
+    task_file = find_episode_task(directory, metadata["task"], task_name)
     settings = input_settings(metadata, recorded_observations(directory)) if raw else InputSettings(source=TRUTH)
     monitor: dict[str, Any] = {
         "task_file": str(task_file),

@@ -18,7 +18,7 @@ from rclpy.serialization import deserialize_message
 from stage_msgs.msg import ArmState, EpisodeStatus, SafetyStatus, StepAcknowledgement
 from stage_msgs.srv import StartEpisode, StopEpisode
 
-from stage_core.errors import StageError
+from stage_core.errors import ConfigurationError, StageError
 from stage_nodes.diagnostics import NodeDiagnostics
 from stage_nodes.node_process import run_node
 from stage_nodes.parameters import read_parameters
@@ -52,6 +52,7 @@ class RecorderParameters:
     objects: tuple[str, ...] = field(default=(), metadata={"description": "names of the things whose poses are recorded (objects/<name>)"})
     truth: bool = field(default=False, metadata={"description": "the workcell is a simulation that tells its truth"})
     monitor: bool = field(default=True, metadata={"description": "a stage monitor takes part"})
+    task_file: str = field(default="", metadata={"description": "YAML file of the task; a copy goes into each episode"})
     lockstep: bool = field(default=False, metadata={"description": "acknowledge each step once all of it is recorded"})
     expected: tuple[str, ...] = field(
         default=(),
@@ -69,6 +70,7 @@ class RecorderNode(Node):
         self._root = Path(self._parameters.episode_root).expanduser()
         for directory in repair_interrupted(self._root):
             self.get_logger().warning(f"an interrupted episode was repaired: {directory}")
+        self._task_file = _read(self._parameters.task_file)
         self._recording: Recording | None = None
         self._safety: SafetyStatus | None = None
         self._topics = recorded_topics(
@@ -126,7 +128,7 @@ class RecorderNode(Node):
         self._wait_for_publishers()
         try:
             settings = {**json.loads(self._parameters.settings_json), **json.loads(request.settings_json or "{}")}
-            self._recording = Recording(self._root, self._topics, request, settings)
+            self._recording = Recording(self._root, self._topics, request, settings, self._task_file)
             if self._safety is not None:
                 self._recording.note_safety(self._safety)
         except (StageError, json.JSONDecodeError) as error:
@@ -191,6 +193,14 @@ class RecorderNode(Node):
         if self._recording is not None:
             self._recording.save("unknown", "shutdown", "the recorder was shut down while recording")
             self._recording = None
+
+
+def _read(path: str) -> str:
+    """Return the task file as it is now, when the stage monitor reads it too. Raises ConfigurationError."""
+    try:
+        return Path(path).read_text(encoding="utf-8") if path else ""
+    except OSError as error:
+        raise ConfigurationError(f"task_file {path} cannot be read: {error.strerror}. Check the path.") from None
 
 
 def main() -> int:

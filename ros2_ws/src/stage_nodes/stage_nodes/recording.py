@@ -12,7 +12,7 @@ from stage_msgs.srv import StartEpisode
 from stage_core.errors import StageError
 from stage_nodes.recorded_topics import RecordedTopic
 from stage_recorder.definitions import message_definition
-from stage_recorder.schema import new_episode_directory, new_metadata
+from stage_recorder.schema import keep_task_file, new_episode_directory, new_metadata
 from stage_recorder.writer import EpisodeWriter
 
 CLOCK_JUMP_WORDS = "clock jumped"  # as SafeArm says why it holds
@@ -22,8 +22,17 @@ FLAGGED_MODES = {"fault": "arm_fault", "stopped": "arm_stopped"}  # an episode i
 class Recording:
     """Feeds one `EpisodeWriter`."""
 
-    def __init__(self, root: Path, topics: list[RecordedTopic], request: StartEpisode.Request, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, root: Path, topics: list[RecordedTopic], request: StartEpisode.Request, settings: dict[str, Any], task_file: str = ""
+    ) -> None:
         """Open the episode's directory and file.
+
+        Args:
+            root: Folder of all episodes.
+            topics: What will be written.
+            request: Task, instruction, operator and notes.
+            settings: More fields of `EpisodeMetadata`.
+            task_file: Content of the task's YAML file, kept beside the log; empty keeps none.
 
         Raises:
             StageError: If the folder cannot be written, in one line.
@@ -40,6 +49,8 @@ class Recording:
             **settings,
         )
         self._writer = EpisodeWriter(self.directory, metadata)
+        if task_file:
+            keep_task_file(self.directory, task_file)
         for topic in topics:
             self._writer.add_topic(topic.name, topic.type_name, message_definition(topic.type_name), latched=topic.latched)
         self.messages = 0

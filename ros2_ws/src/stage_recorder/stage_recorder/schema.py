@@ -4,6 +4,7 @@
         <same>_0.mcap      every message as it came
         metadata.yaml      what rosbag2 reads first
         episode.json       `EpisodeMetadata`; state is "recording" until all of it is on the disk
+        task.yaml          the task file that the stage monitor went by, as it was then
 
 Start at `EpisodeMetadata`. The JSON Schema of episode.json is docs/schemas/episode.schema.json.
 """
@@ -29,6 +30,7 @@ from stage_core.errors import ConfigurationError, StageError, nearest
 SCHEMA_VERSION = 1
 EPISODE_FILE = "episode.json"
 BAG_FILE = "metadata.yaml"
+TASK_FILE = "task.yaml"
 
 ARM_STATE = "arm/state"
 COMMAND_PREFIX = "command/"
@@ -230,6 +232,14 @@ def new_episode_directory(root: Path, task: str) -> Path:
             raise EpisodeError(f"{root} cannot hold a new episode: {error.strerror}. Check its rights and free space.") from None
         return directory
     raise EpisodeError(f"{root} holds every name that was tried. Choose another folder.")
+
+
+def keep_task_file(directory: Path, text: str) -> None:
+    """Keep the task file beside the log, so that its labels can be made again without it. Raises EpisodeError."""
+    try:
+        write_atomically(directory / TASK_FILE, text)
+    except OSError as error:
+        raise EpisodeError(f"{directory} cannot hold {TASK_FILE}: {error.strerror}. Check its rights and free space.") from None
 
 
 def episode_directories(root: Path | str) -> list[Path]:

@@ -97,7 +97,7 @@ def read_labelled(directory: Path, task_name: str = "") -> LabelledEpisode:
     Raises:
         StageError: If it cannot be read or has no stage observations.
     """
-    from stage_bringup.configuration_files import find_task
+    from stage_bringup.configuration_files import find_episode_task
     from stage_core.labels import label_observations
     from stage_core.task import load_task
     from stage_recorder.reader import read_episode
@@ -107,7 +107,7 @@ def read_labelled(directory: Path, task_name: str = "") -> LabelledEpisode:
         raise ConfigurationError(f"{directory} holds no stage observations; it was recorded without a stage monitor. Record it again.")
     if not episode.metadata["control_rate_hz"]:
         raise ConfigurationError(f"{directory}: episode.json has no control_rate_hz; durations count steps of it. Add it there.")
-    task, rate = load_task(find_task(task_name or episode.task)), float(episode.metadata["control_rate_hz"])
+    task, rate = load_task(find_episode_task(directory, episode.task, task_name)), float(episode.metadata["control_rate_hz"])
     return LabelledEpisode(
         name=directory.name,
         task=task,
