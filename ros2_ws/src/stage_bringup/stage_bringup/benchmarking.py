@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from stage_core.errors import ConfigurationError, StageError, nearest
+
+
+LAST_LINES = 30  # of what a measurement printed that ended without a result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,13 +182,14 @@ def measure_apart(entry: Entry, *, quick: bool) -> dict[str, Any]:
             str(path),
             *(["--quick"] if quick else []),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        environment = os.environ | {"PYTHONFAULTHANDLER": "1"}  # a crash in a vendor's library leaves no other trace
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if path.is_file():
             return json.loads(path.read_text(encoding="utf-8"))
-    last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or [f"ended with code {done.returncode}"]
+    last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:]
 
     def run(quick: bool) -> dict[str, Any]:
-        return {"value": None, "limit": None, "passed": False, "details": {"error": last[0]}}
+        return {"value": None, "limit": None, "passed": False, "details": {"error": f"ended with code {done.returncode}", "last_lines": last}}
 
     return measure(entry, quick=quick, run=run)
 
