@@ -321,6 +321,14 @@ def test_an_object_at_rest_beside_a_hand_without_force_sensing_is_unknown_and_on
     assert seen.contact is True
 
 
+def test_an_object_that_falls_away_from_an_open_hand_is_not_touched(taught):
+    """Dropped from 15 cm: it moves, and the hand is nearer than what rules out a touch, but not beside it."""
+    robot = Robot(taught)
+    for height in (0.17, 0.17, 0.16, 0.12, 0.06, 0.03, 0.02, 0.02):
+        seen = robot.step((0.5, 0.0, 0.16), thing=(0.5, 0.0, height), external_wrench=(0.0,) * 6)
+    assert 0.12 < 0.16 - height < 0.15 and not seen.contact
+
+
 def test_a_goal_that_is_yet_to_be_taught_is_unknown(tasks):
     task = tasks["StackCube"]
     robot = Robot(dataclasses.replace(task, goal=dataclasses.replace(task.goal, source="taught")))

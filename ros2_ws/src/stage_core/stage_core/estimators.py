@@ -17,6 +17,7 @@ Every value comes with a tier, a confidence and the stamp of its measurement; a 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -56,7 +57,7 @@ class SensorEstimators:
         sensing = task.sensing
         self._task = task
         self._grasp = None if gripper is None else GraspEstimator(sensing, gripper, control_rate_hz)
-        self._contact = ContactEstimator(sensing)
+        self._contact = ContactEstimator(sensing, object_radius=math.hypot(*task.objects.half_size_m))
         self._motion = ObjectMotion(sensing.motion_window_s, task.thresholds.static_speed_m_s)
         self._moves_with_hand = MovesWithHand(sensing.moves_with_hand_m)
         self._minimum = task.tiers.minimum_confidence

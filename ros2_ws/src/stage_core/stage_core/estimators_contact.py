@@ -72,9 +72,11 @@ class ContactEstimator:
     thing's), or the object moves with the hand beside it. An object at rest beside a hand without force sensing: None.
     """
 
-    def __init__(self, settings: SensingConfig) -> None:
+    def __init__(self, settings: SensingConfig, *, object_radius: float) -> None:
+        """Estimate with these settings; `object_radius` is half the object's diagonal, m."""
         common = {"bias_s": settings.contact_bias_s, "settle_s": settings.contact_settle_s}
         self._clear_distance = settings.clear_distance_m
+        self._beside_distance = object_radius + settings.beside_distance_m
         self._force = LoadContact(settings.contact_force_n, **common, largest=False)
         self._torque = LoadContact(settings.contact_torque_nm, **common, largest=True)
 
@@ -116,6 +118,6 @@ class ContactEstimator:
             return False, None if known is None else 0.0, FAR_CONFIDENCE, 2
         if touching:
             return True, known, LOAD_CONFIDENCE, 1
-        if hand_to_object is not None and (grasped or object_moves):
+        if hand_to_object is not None and (grasped or (object_moves and hand_to_object <= self._beside_distance)):
             return True, None, MOTION_CONFIDENCE, 2
         return touching, known, 0.0 if touching is None else LOAD_CONFIDENCE, 1 if touching is not None else 0

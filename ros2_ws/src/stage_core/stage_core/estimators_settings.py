@@ -25,6 +25,8 @@ class SensingConfig(CheckedRanges):
         motion_window_s: Object motion is a straight-line fit over this long.
         moves_with_hand_m: The hand must have moved this far, since it closed, before object motion says anything about the grasp.
         clear_distance_m: A tool centre farther than this from the object's centre does not touch it.
+        beside_distance_m: An object in motion says that the hand touches it only while the tool centre is within this, and half the
+            object's diagonal, of its centre: one that was dropped moves as well.
         object_max_age_s: Oldest object pose that is joined into a step.
         goal_max_age_s: Oldest pose of a tracked goal that is joined into a step.
     """
@@ -41,6 +43,7 @@ class SensingConfig(CheckedRanges):
     motion_window_s: float = quantity(0.3, "s", 5.0)
     moves_with_hand_m: float = quantity(0.015, "m", 0.5)
     clear_distance_m: float = quantity(0.15, "m", 1.0)
+    beside_distance_m: float = quantity(0.05, "m", 1.0)
     object_max_age_s: float = quantity(0.2, "s", 5.0)
     goal_max_age_s: float = quantity(1.0, "s", 600.0)
 
