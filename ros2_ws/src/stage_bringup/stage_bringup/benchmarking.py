@@ -19,7 +19,6 @@ from typing import Any
 
 from stage_core.errors import ConfigurationError, StageError, nearest
 
-
 LAST_LINES = 30  # of what a measurement printed that ended without a result
 
 
@@ -189,7 +188,12 @@ def measure_apart(entry: Entry, *, quick: bool) -> dict[str, Any]:
     last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:]
 
     def run(quick: bool) -> dict[str, Any]:
-        return {"value": None, "limit": None, "passed": False, "details": {"error": f"ended with code {done.returncode}", "last_lines": last}}
+        return {
+            "value": None,
+            "limit": None,
+            "passed": False,
+            "details": {"error": f"ended with code {done.returncode}", "last_lines": last},
+        }
 
     return measure(entry, quick=quick, run=run)
 
