@@ -32,10 +32,8 @@ from stage_core.errors import StageError
 from stage_core.labels import label_observations
 from stage_core.task import load_task
 
-TUNING_SEED, FIRST_SEED = (
-    41_000,
-    47_000,
-)  # 43000 to 43099 judged before: they showed that a cube that fell was taken for one that is touched
+# Seeds 43000 to 43099 judged once: they showed that a cube that fell was taken for one that is touched. Others judge since.
+TUNING_SEED, FIRST_SEED = 41_000, 47_000
 EPISODES, WITH_CAMERA = 100, 100  # per task; drawing takes most of the time
 QUICK_TASKS, QUICK_EPISODES, QUICK_WITH_CAMERA = ("PushCube", "StackCube"), 4, 1
 AGREEMENT_LIMIT, ENTRY_LIMIT, FAILURE_LIMIT = 0.99, 0.95, 0.40
