@@ -22,7 +22,6 @@ from stage_core.errors import DeviceError
 logger = logging.getLogger(__name__)
 
 REOPEN_S = 0.5  # between two attempts to open a lost link
-FIRST_ANSWER_TRIES = 3  # a gateway that has just lost a client may let the next one wait for its first answer
 LEAVE_S = 1.0  # longest wait for the thread at the end, beside one answer
 NOT_ACTIVATED = "it is not activated, so the fingers do not obey. Home it: the fingers will open and close"
 
@@ -85,7 +84,12 @@ class RobotiqWorker:
 
     def start(self) -> Status:
         """Open the link, read once and begin to talk. Raises DeviceError; nothing was written then."""
-        self._wait_for_first_answer()
+        self._transport.open()
+        try:
+            self._read()
+        except DeviceError:
+            self._transport.close()
+            raise
         self._wishes = queue.SimpleQueue()
         self._ended = threading.Event()
         self._trouble = self._complaint = ""
@@ -126,17 +130,6 @@ class RobotiqWorker:
         if trouble or complaint:
             raise DeviceError(trouble or complaint)
         return reading
-
-    def _wait_for_first_answer(self) -> None:
-        for left in reversed(range(FIRST_ANSWER_TRIES)):
-            self._transport.open()
-            try:
-                self._read()
-                return
-            except DeviceError:
-                self._transport.close()
-                if not left:
-                    raise
 
     # ---- the thread
 

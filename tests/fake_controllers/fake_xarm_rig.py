@@ -16,7 +16,9 @@ from xarm.core.config.x_config import XCONF
 from xarm.wrapper import XArmAPI
 
 from robot_drivers.fake_controllers.xarm.controller import FakeXArm
+from robot_drivers.xarm.sdk import load_sdk
 
+load_sdk()  # by itself the vendor's library gives every socket of the process a time-out, also from its threads that outlive a test
 CONTROL_PORT = 5020
 _COUNT = itertools.count(1)
 
@@ -37,14 +39,13 @@ def wait_for(true: Callable[[], bool], what: str, timeout_s: float = 5.0) -> Non
 
 @contextlib.contextmanager
 def vendor_client_settings() -> Iterator[None]:
-    """Point the vendor's library at `CONTROL_PORT`, and take back that and the time-out that it sets for the whole process."""
+    """Point the vendor's library at `CONTROL_PORT` for a while."""
     before = XCONF.SocketConf.TCP_CONTROL_PORT
     XCONF.SocketConf.TCP_CONTROL_PORT = CONTROL_PORT
     try:
         yield
     finally:
         XCONF.SocketConf.TCP_CONTROL_PORT = before
-        socket.setdefaulttimeout(None)
 
 
 def hang_up(arm: XArmAPI) -> None:

@@ -258,6 +258,20 @@ def test_a_restart_drops_the_lines_and_forgets_the_activation(fake) -> None:
         assert line.ask(READ)[:3] == b"\x09\x04\x06"
 
 
+def test_an_idle_line_stays_open_whatever_time_out_the_process_gives_its_sockets() -> None:
+    """The SDK of an arm may set one, for every socket of the process."""
+    socket.setdefaulttimeout(0.05)
+    try:
+        with FakeRobotiq(own_address(), port=0) as fake:
+            time.sleep(0.2)  # what is looked at is that nothing ends meanwhile
+            connection = Connection(fake)
+            for _ in range(2):
+                assert len(connection.send(READ[1:-2])) == 2 + 1 + 6
+                time.sleep(0.2)
+    finally:
+        socket.setdefaulttimeout(None)
+
+
 def test_stop_twice_is_harmless(fake) -> None:
     fake.stop()
     fake.stop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 
 import pytest
@@ -116,24 +115,6 @@ def test_disconnect_does_not_wait_for_a_dead_line(rig) -> None:
     begin = time.monotonic()
     rig.gripper.disconnect()
     assert time.monotonic() - begin < 1.5
-
-
-def test_a_gateway_that_swallows_the_first_question_of_a_new_client_is_asked_again() -> None:
-    with FakeRobotiq(own_address(), port=0) as fake:
-        fake.inject("silence")
-
-        def speak_after_the_first() -> None:
-            if until(lambda: fake.log.counts.get("unanswered", 0) > 0):
-                fake.clear("silence")
-
-        speaker = threading.Thread(target=speak_after_the_first)
-        speaker.start()
-        gripper = RobotiqGripper.from_settings(settings_for(fake), context())
-        gripper.connect()
-        speaker.join()
-        assert fake.log.counts["unanswered"] == 1
-        assert gripper.read().opening == pytest.approx(1.0, abs=0.02)
-        gripper.disconnect()
 
 
 def test_a_gripper_that_is_not_there_is_told_in_words() -> None:

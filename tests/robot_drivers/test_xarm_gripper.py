@@ -52,7 +52,7 @@ def test_without_an_address_it_says_so() -> None:
 
 def test_pulses_become_metres(fake, gripper) -> None:
     gripper.command(0.5)
-    wait_until(lambda: abs(gripper.read().opening - 0.5) < 0.01)
+    wait_until(lambda: abs(gripper.read().opening - 0.5) < 0.003)  # of 850 pulses
     assert fake.machine.gripper.position == pytest.approx(425.0, abs=3.0)
     assert gripper.read().width == pytest.approx(0.042, abs=5e-4)
 

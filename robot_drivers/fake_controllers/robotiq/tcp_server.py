@@ -45,6 +45,7 @@ class TcpServer:
     def start(self) -> None:
         """Listen; returns once it does."""
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.settimeout(None)  # whatever somebody set for the whole process, as an SDK of an arm does: an idle server must not end
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(self._place)
         listener.listen(8)
@@ -71,6 +72,7 @@ class TcpServer:
                 connection, _ = listener.accept()
             except OSError:
                 return
+            connection.settimeout(None)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 if self._listener is not listener:

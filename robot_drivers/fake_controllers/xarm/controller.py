@@ -156,11 +156,11 @@ class FakeXArm:
             timer.cancel()
 
     def _open(self) -> None:
-        self.commands.start()
+        self.reports.start()  # first: whoever can reach the control port may ask for reports
         try:
-            self.reports.start()
+            self.commands.start()
         except OSError:
-            self.commands.stop()
+            self.reports.stop()
             raise
 
     def _close_abruptly(self) -> None:
