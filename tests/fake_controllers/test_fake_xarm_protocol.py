@@ -184,7 +184,7 @@ def test_the_port_above_the_control_port_serves_as_well(controller):
 
 def test_a_taken_port_is_an_error_that_names_it(controller):
     second = FakeXArm(controller.address, control_port=CONTROL_PORT)
-    with pytest.raises(OSError, match=f"{controller.address}:{CONTROL_PORT}"):
+    with pytest.raises(OSError, match=rf"{controller.address}:\d+: Address already in use"):
         second.start()
     second.stop()
 
