@@ -66,8 +66,8 @@ def test_without_visualization_msgs_nothing_is_published(monkeypatch):
 
 
 def test_markers_go_over_the_wire_and_what_is_lost_is_taken_away():
-    messages = pytest.importorskip("visualization_msgs.msg", reason="visualization_msgs comes with ROS, not with the wheels")
     import rclpy
+    import visualization_msgs.msg as messages
     from rclpy.executors import SingleThreadedExecutor
 
     from stage_bringup.isolation import lease_domain

@@ -1,6 +1,6 @@
 """What RViz shows of the stages: object, goal, reference path and the stage in words, on `stage/markers`.
 
-visualization_msgs comes with every ROS machine but not with the wheels: without it nothing is published. `shapes` says what is
+Without visualization_msgs nothing is published; the extra `ros` has it, and every ROS machine. `shapes` says what is
 to be seen as plain data, `StageMarkers` puts it on the wire. Start at `shapes`.
 """
 
