@@ -181,6 +181,7 @@ class _Builder:
             "cameras": self.cameras,
             "objects": self.objects,
             "expected": self.expected_topics(),
+            "flowing": [] if self.lockstep else [name for name in self.expected_topics() if not name.startswith("command/")],
             "truth": self.truth,
             "task_file": str(find_task(self.request.task)),
             "lockstep": self.lockstep,

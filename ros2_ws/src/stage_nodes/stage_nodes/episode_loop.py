@@ -19,13 +19,14 @@ from std_srvs.srv import SetBool
 
 from stage_core.errors import DeadlineError, StageError
 from stage_nodes.episode_watch import EpisodeWatch, StageVisit
-from stage_nodes.topics import DEMONSTRATOR_RUN, EPISODE_START, EPISODE_STOP, POLICY_RUN, WORKCELL_RESET
+from stage_nodes.topics import DEMONSTRATOR_RUN, EPISODE_START, EPISODE_STOP, NOT_YET, POLICY_RUN, WORKCELL_RESET
 from stage_nodes.trace import TraceHash
 
 if TYPE_CHECKING:
     from stage_nodes.episode_runner_node import EpisodeRunnerNode
 
 SERVICE_DEADLINE_S = 60.0
+ASK_AGAIN_S = 0.1
 
 
 class EpisodeLoop:
@@ -97,7 +98,14 @@ class EpisodeLoop:
         settings = {**json.loads(self._parameters.settings_json), "seed": seed}
         request = StartEpisode.Request(task=self._parameters.task, instruction=self._parameters.instruction, operator_name="runner")
         request.settings_json = json.dumps(settings)
-        return self._call(self._start, request)
+        deadline = time.monotonic() + SERVICE_DEADLINE_S
+        while True:
+            try:
+                return self._call(self._start, request)
+            except StageError as error:
+                if NOT_YET not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(ASK_AGAIN_S)
 
     def _stop_recording(self, outcome: str, by: str) -> StopEpisode.Response | None:
         if not self._parameters.record:

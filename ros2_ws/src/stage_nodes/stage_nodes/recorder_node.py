@@ -32,6 +32,7 @@ from stage_nodes.topics import (
     EPISODE_STOP,
     EVENT_DEPTH,
     LOCKSTEP_ACKNOWLEDGE,
+    NOT_YET,
     RECORDER_DEPTH,
     SAFETY_STATUS,
     latched,
@@ -58,6 +59,9 @@ class RecorderParameters:
         default=(),
         metadata={"description": "topics that must have a publisher before an episode begins, so that its first messages are not lost"},
     )
+    flowing: tuple[str, ...] = field(
+        default=(), metadata={"description": "topics that flow all the time: an episode does not begin before each of them was heard"}
+    )
     settings_json: str = field(default="{}", metadata={"description": "what else belongs into episode.json"})
 
 
@@ -71,6 +75,8 @@ class RecorderNode(Node):
         for directory in repair_interrupted(self._root):
             self.get_logger().warning(f"an interrupted episode was repaired: {directory}")
         self._task_file = _read(self._parameters.task_file)
+        self._unheard = set(self._parameters.flowing)
+        self._patient_until: float | None = None  # when an episode begins although something was not heard
         self._recording: Recording | None = None
         self._safety: SafetyStatus | None = None
         self._topics = recorded_topics(
@@ -96,6 +102,7 @@ class RecorderNode(Node):
         self.create_subscription(topic.kind, topic.name, lambda content: self._receive(topic, content), qos, raw=True)
 
     def _receive(self, topic: RecordedTopic, content: bytes) -> None:
+        self._unheard.discard(topic.name)
         recording = self._recording
         if recording is not None:
             try:
@@ -125,6 +132,9 @@ class RecorderNode(Node):
         if self._recording is not None:
             answer.message = f"episode {self._recording.identifier} is being recorded. Stop it before the next one."
             return answer
+        if words := self._not_yet():
+            answer.message = words
+            return answer
         self._wait_for_publishers()
         try:
             settings = {**json.loads(self._parameters.settings_json), **json.loads(request.settings_json or "{}")}
@@ -140,6 +150,21 @@ class RecorderNode(Node):
         self.get_logger().info(answer.message)
         self._publish_status()
         return answer
+
+    def _not_yet(self) -> str:
+        """Return that something which flows was not heard yet, "" where all of it was, or was waited for long enough.
+
+        A publisher that this node has found may not have found this node: what it sends meanwhile is lost.
+        """
+        now = time.monotonic()
+        self._patient_until = self._patient_until or now + DISCOVERY_S
+        if not self._unheard:
+            return ""
+        missing = ", ".join(sorted(self._unheard))
+        if now < self._patient_until:
+            return f"{NOT_YET}{missing} was not heard so far. Ask again in a moment."
+        self.get_logger().warning(f"nothing came on {missing} for {DISCOVERY_S:g} s; the episode begins without")
+        return ""
 
     def _wait_for_publishers(self) -> None:
         """Wait until everything expected is found; DDS finds some participants only with its second round of announcements, after 3 s."""

@@ -43,6 +43,8 @@ DEMONSTRATOR_RUN = "demonstrator/run"
 
 COMMAND_SOURCES = ("policy", "teleop", "replay", "script")
 
+NOT_YET = "not yet: "  # begins the message of an episode/start that was refused and may be asked for again in a moment
+
 LEASE_SECONDS = 1.0
 
 
